@@ -1,0 +1,61 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CHALICE_PARTS := image_api crud_api
+PACKAGES := benchmarks deploy monitoring sandbox webtier
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format templates bench requirements clean
+
+# Lists the targets.
+help:
+	@awk '/^# /{text=substr($$0, 3)} /^[a-z-]+:/{sub(/:.*/, ""); if (text) printf "make %-14s %s\n", $$0, text; text=""} !/^# /{if (!/^[a-z-]+:/) text=""}' Makefile
+
+# Creates or updates .venv, the virtual environment everything else runs in.
+setup: $(VENV)/.requirements
+
+$(VENV)/.requirements: requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else f"Python 3.11 or later is needed; {sys.executable} is {sys.version.split()[0]}. Set PYTHON=/path/to/python3.11 or later.")'
+	@echo "setup: creating $(VENV) from requirements-dev.txt"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet "$$(grep '^uv==' requirements-dev.txt)"
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python requirements-dev.txt
+	@touch $@
+
+# Starts the sandbox, deploys all four parts into it and takes the tour.
+demo: setup
+	@$(BIN)/python -m sandbox demo
+
+# Runs every check and every test.
+test: setup check
+	@$(BIN)/python -m pytest
+
+# Checks style, types and templates.
+check: setup
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy $(PACKAGES)
+	@for part in $(CHALICE_PARTS); do (cd $$part && MYPYPATH=vendor ../$(BIN)/mypy --config-file ../pyproject.toml app.py chalicelib resources.py vendor/problem_details) || exit 1; done
+
+# Formats the code.
+format: setup
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+# Writes every template into build/.
+templates: setup
+	@$(BIN)/python webtier/build.py
+	@$(BIN)/python monitoring/build.py
+	@for part in $(CHALICE_PARTS); do $(BIN)/python $$part/resources.py || exit 1; done
+
+# Runs the benchmarks beside their peers and prints the ratios.
+bench: setup
+	@$(BIN)/python -m benchmarks
+
+# Resolves requirements-dev.txt anew from pyproject.toml.
+requirements: setup
+	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --group dev --no-annotate --custom-compile-command "make requirements" --output-file requirements-dev.txt
+
+# Removes everything that make created.
+clean:
+	@rm -rf $(VENV) build .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,49 @@
+// node findings.js REPORT TEMPLATE... writes every AwsSolutions finding to REPORT, a JSON array of
+// {template, resource, rule, description}. Which of them are excused is for run.py to say.
+"use strict";
+
+const fs = require("node:fs");
+const os = require("node:os");
+const path = require("node:path");
+const { App, Stack, Validations } = require("aws-cdk-lib");
+const { CfnInclude } = require("aws-cdk-lib/cloudformation-include");
+const { AwsSolutionsChecks } = require("cdk-nag");
+
+const [report, ...templates] = process.argv.slice(2);
+const outdir = fs.mkdtempSync(path.join(os.tmpdir(), "nag-"));
+try {
+  const app = new App({ outdir, analyticsReporting: false });
+  templates.forEach((templateFile, index) => {
+    try {
+      new CfnInclude(new Stack(app, `Stack${index}`), "Template", { templateFile });
+    } catch (error) {
+      throw new Error(`${templateFile}: ${error.message}`);
+    }
+  });
+  Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
+  const validation = path.join(outdir, "validation-report.json");
+  try {
+    app.synth();
+  } catch (error) {
+    // Findings end the synthesis with an error after the report is written.
+    if (!fs.existsSync(validation)) throw error;
+  }
+  const { pluginReports } = fs.existsSync(validation)
+    ? JSON.parse(fs.readFileSync(validation, "utf8"))
+    : { pluginReports: [] };
+  const findings = pluginReports
+    .flatMap(({ violations }) => violations)
+    .flatMap(({ ruleName, description, violatingConstructs }) =>
+      violatingConstructs.map(({ constructPath }) => {
+        const [stack, , resource] = constructPath.split("/");
+        const template = templates[Number(stack.slice("Stack".length))];
+        return { template, resource, rule: ruleName, description };
+      }),
+    );
+  fs.writeFileSync(report, JSON.stringify(findings));
+} catch (error) {
+  console.error(error.message);
+  process.exitCode = 1;
+} finally {
+  fs.rmSync(outdir, { recursive: true });
+}

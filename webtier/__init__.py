@@ -1,0 +1,1 @@
+"""The scalable web application as a CloudFormation template: one module per tier."""

@@ -1,0 +1,100 @@
+"""The bucket that keeps the load balancer's access logs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from troposphere import GetAtt, Ref, Sub, s3
+
+from . import nag, policies
+
+if TYPE_CHECKING:
+    from troposphere import AWSObject
+
+PREFIX = "alb"
+RETENTION_DAYS = 365
+
+
+@dataclass(frozen=True)
+class AccessLogs:
+    """The bucket, and the policy that must stand before a load balancer can write to it."""
+
+    bucket: s3.Bucket
+    policy: s3.BucketPolicy
+
+    @property
+    def resources(self) -> tuple[AWSObject, ...]:
+        """All resources."""
+        return self.bucket, self.policy
+
+
+def build() -> AccessLogs:
+    """A private, versioned bucket whose logs expire after a year.
+
+    Elastic Load Balancing writes to buckets with SSE-S3 encryption only, and as the service
+    principal below ("Enable access logs for your Application Load Balancer").
+    """
+    bucket = s3.Bucket(
+        "AccessLogs",
+        BucketEncryption=s3.BucketEncryption(
+            ServerSideEncryptionConfiguration=[
+                s3.ServerSideEncryptionRule(
+                    ServerSideEncryptionByDefault=s3.ServerSideEncryptionByDefault(
+                        SSEAlgorithm="AES256"
+                    )
+                )
+            ]
+        ),
+        PublicAccessBlockConfiguration=s3.PublicAccessBlockConfiguration(
+            BlockPublicAcls=True,
+            BlockPublicPolicy=True,
+            IgnorePublicAcls=True,
+            RestrictPublicBuckets=True,
+        ),
+        OwnershipControls=s3.OwnershipControls(
+            Rules=[s3.OwnershipControlsRule(ObjectOwnership="BucketOwnerEnforced")]
+        ),
+        VersioningConfiguration=s3.VersioningConfiguration(Status="Enabled"),
+        LifecycleConfiguration=s3.LifecycleConfiguration(
+            Rules=[
+                s3.LifecycleRule(
+                    Id="expire",
+                    Status="Enabled",
+                    ExpirationInDays=RETENTION_DAYS,
+                    NoncurrentVersionExpiration=s3.NoncurrentVersionExpiration(NoncurrentDays=30),
+                    AbortIncompleteMultipartUpload=s3.AbortIncompleteMultipartUpload(
+                        DaysAfterInitiation=7
+                    ),
+                )
+            ]
+        ),
+        DeletionPolicy="Retain",
+        UpdateReplacePolicy="Retain",
+        Metadata=nag.exception(
+            ("AwsSolutions-S1", "A log bucket that logs its own accesses would never come to rest.")
+        ),
+    )
+    policy = s3.BucketPolicy(
+        "AccessLogsPolicy",
+        Bucket=Ref(bucket),
+        PolicyDocument=policies.document(
+            policies.tls_only("s3:*", [GetAtt(bucket, "Arn"), Sub(f"${{{bucket.title}.Arn}}/*")]),
+            {
+                "Sid": "LoadBalancerLogs",
+                "Effect": "Allow",
+                "Principal": {"Service": "logdelivery.elasticloadbalancing.amazonaws.com"},
+                "Action": "s3:PutObject",
+                "Resource": Sub(f"${{{bucket.title}.Arn}}/{PREFIX}/AWSLogs/${{AWS::AccountId}}/*"),
+                "Condition": {
+                    "ArnLike": {
+                        "aws:SourceArn": Sub(
+                            "arn:${AWS::Partition}:elasticloadbalancing:${AWS::Region}"
+                            ":${AWS::AccountId}:loadbalancer/app/*"
+                        )
+                    }
+                },
+            },
+        ),
+    )
+    return AccessLogs(bucket, policy)

@@ -1,0 +1,97 @@
+"""The key that encrypts what the stack keeps: the database, its secret, logs and alerts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from troposphere import Sub, kms
+
+from . import policies
+
+# AWS KMS Developer Guide, "Key policy statements": what the account's administrators may do.
+# Spelled out instead of kms:*, so that an operation AWS adds later is not granted unseen.
+_ACCOUNT_ACTIONS = [
+    "kms:CancelKeyDeletion",
+    "kms:CreateGrant",
+    "kms:Decrypt",
+    "kms:DescribeKey",
+    "kms:DisableKey",
+    "kms:DisableKeyRotation",
+    "kms:EnableKey",
+    "kms:EnableKeyRotation",
+    "kms:Encrypt",
+    "kms:GenerateDataKey",
+    "kms:GenerateDataKeyWithoutPlaintext",
+    "kms:GetKeyPolicy",
+    "kms:GetKeyRotationStatus",
+    "kms:ListGrants",
+    "kms:ListKeyPolicies",
+    "kms:ListKeyRotations",
+    "kms:ListResourceTags",
+    "kms:PutKeyPolicy",
+    "kms:ReEncryptFrom",
+    "kms:ReEncryptTo",
+    "kms:RetireGrant",
+    "kms:RevokeGrant",
+    "kms:RotateKeyOnDemand",
+    "kms:ScheduleKeyDeletion",
+    "kms:TagResource",
+    "kms:UntagResource",
+    "kms:UpdateKeyDescription",
+]
+
+
+def build() -> kms.Key:
+    """The key, with its policy for the account, CloudWatch Logs and CloudWatch alarms."""
+    return kms.Key(
+        "Key",
+        Description=Sub("Data at rest of ${AWS::StackName}"),
+        EnableKeyRotation=True,
+        PendingWindowInDays=30,
+        KeyPolicy=policies.document(_account(), _logs(), _alarms()),
+        # Snapshots and retained logs are unreadable without their key.
+        DeletionPolicy="Retain",
+        UpdateReplacePolicy="Retain",
+    )
+
+
+def _account() -> dict[str, Any]:
+    return {
+        "Sid": "AccountThroughIam",
+        "Effect": "Allow",
+        "Principal": {"AWS": Sub("arn:${AWS::Partition}:iam::${AWS::AccountId}:root")},
+        "Action": _ACCOUNT_ACTIONS,
+        "Resource": "*",
+    }
+
+
+def _logs() -> dict[str, Any]:
+    """Amazon CloudWatch Logs User Guide, "Encrypt log data using AWS KMS"."""
+    log_groups = Sub("arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:*")
+    return {
+        "Sid": "CloudWatchLogs",
+        "Effect": "Allow",
+        "Principal": {"Service": Sub("logs.${AWS::Region}.amazonaws.com")},
+        "Action": [
+            "kms:Decrypt",
+            "kms:Encrypt",
+            "kms:GenerateDataKey",
+            "kms:GenerateDataKeyWithoutPlaintext",
+            "kms:ReEncryptFrom",
+            "kms:ReEncryptTo",
+        ],
+        "Resource": "*",
+        "Condition": {"StringLike": {"kms:EncryptionContext:aws:logs:arn": log_groups}},
+    }
+
+
+def _alarms() -> dict[str, Any]:
+    """Amazon SNS Developer Guide, "Managing Amazon SNS encryption keys and costs"."""
+    return {
+        "Sid": "CloudWatchAlarms",
+        "Effect": "Allow",
+        "Principal": {"Service": "cloudwatch.amazonaws.com"},
+        "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
+        "Resource": "*",
+        "Condition": policies.THIS_ACCOUNT,
+    }

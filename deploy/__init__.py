@@ -1,0 +1,1 @@
+"""Deploy one part of the project: stack, recorded outputs, Chalice."""

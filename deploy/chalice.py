@@ -1,0 +1,68 @@
+"""Run the chalice command for one project, and tell in one line why it failed."""
+
+import os
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+from deploy.errors import ChaliceError, DeployInterruptedError
+
+# Chalice is run by this interpreter: its version is the functions' runtime.
+_COMMAND = (sys.executable, "-P", "-c", "import sys, chalice.cli; sys.exit(chalice.cli.main())")
+_KEPT_LINES = 400
+_SHOWN_LINES = 10
+_TRACEBACK = "Traceback (most recent call last):"
+
+
+def run(directory: Path, command: str, stage: str, on_line: Callable[[str], None]) -> None:
+    """Run `chalice COMMAND --stage STAGE` in the project, call `on_line` for each line it prints.
+
+    Raises ChaliceError: the command ended with an error; the text is its last statement.
+    Raises DeployInterruptedError: Ctrl-C; Chalice got it too.
+    """
+    lines: deque[str] = deque(maxlen=_KEPT_LINES)
+    process = subprocess.Popen(
+        [*_COMMAND, command, "--stage", stage],
+        cwd=directory,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+    )
+    failing = False
+    with process:
+        try:
+            for line in process.stdout or ():
+                text = line.rstrip()
+                lines.append(text)
+                # Chalice ends every error in a traceback; the reason is told below, in one line.
+                failing = failing or text == _TRACEBACK
+                if text and not failing:
+                    on_line(text)
+        except KeyboardInterrupt as interrupt:
+            # The terminal sends the signal to Chalice too; a plain `kill` of this process does not.
+            process.terminate()
+            raise DeployInterruptedError(
+                f"interrupted: chalice {command} was stopped half-way; run the same command again"
+            ) from interrupt
+    if process.returncode:
+        raise ChaliceError(
+            f"chalice {command} failed: {reason(lines)}",
+            [line for line in lines if line.strip()][-_SHOWN_LINES:],
+        )
+
+
+def reason(lines: "deque[str]") -> str:
+    """Return the one statement in Chalice's output that says why it failed."""
+    text = [line.strip() for line in lines if line.strip()]
+    # A deployment error is wrapped over several lines after its "ERROR - ... error:" sentence.
+    for index in range(len(text) - 1, -1, -1):
+        if "ERROR - " in text[index]:
+            statement = " ".join(text[index:])
+            return statement[statement.index("ERROR - ") + len("ERROR - ") :]
+    return text[-1] if text else "it printed nothing"

@@ -1,0 +1,206 @@
+"""What each part is made of: its stacks, in the order they are deployed, and its app."""
+
+import importlib
+import sys
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from deploy.errors import SettingsError
+from deploy.template import StackTemplate
+
+PROJECT = "aws-architectures"
+STAGES = ("local", "dev", "prod")
+
+# A stage's table in stages.toml: parameters, and for monitoring the profile.
+Settings = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class StackSource:
+    """Where one stack of a part comes from.
+
+    `name` is the stack's name without the stage. `template` makes the document from the part's
+    module and the stage. `table` names the table of parameters below `<stage>.parameters`, where
+    a part has more than one stack. `inputs` gives the parameters that are outputs of the stack
+    before. `profile` gives the AWS profile of the stack's account; the default credentials are
+    the workload's.
+    """
+
+    name: str
+    template: Callable[[Any, str], Any]
+    table: str | None = None
+    inputs: Callable[[Any], Mapping[str, str]] = lambda _module: {}
+    profile: Callable[[Settings], str | None] = lambda _settings: None
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the project.
+
+    `module` makes the templates of `stacks`, and raises one of `errors` where it cannot. `chalice`
+    says whether the part is a Chalice app.
+    """
+
+    name: str
+    module: str
+    stacks: tuple[StackSource, ...]
+    chalice: bool = False
+    errors: Callable[[Any], tuple[type[Exception], ...]] = lambda _module: (ValueError,)
+
+
+@dataclass(frozen=True)
+class PlannedStack:
+    """A stack of one stage, ready but for the parameters that come from the stack before.
+
+    `inputs` maps such a parameter to the output it takes its value from.
+    """
+
+    template: StackTemplate
+    profile: str | None
+    inputs: Mapping[str, str]
+
+    def with_inputs(self, outputs: Mapping[str, str]) -> StackTemplate:
+        """Return the template with its inputs taken from the outputs of the stack before.
+
+        Raises SettingsError: an output is missing.
+        """
+        if missing := sorted(set(self.inputs.values()) - outputs.keys()):
+            raise SettingsError(
+                f"{self.template.stack} needs the output {', '.join(missing)} of the stack before"
+            )
+        values = {parameter: outputs[output] for parameter, output in self.inputs.items()}
+        return replace(self.template, parameters={**self.template.parameters, **values})
+
+
+PARTS: Mapping[str, Part] = {
+    part.name: part
+    for part in (
+        Part(
+            "image_api",
+            "image_api.resources",
+            (StackSource("image-api", lambda module, _stage: module.template()),),
+            chalice=True,
+        ),
+        Part(
+            "crud_api",
+            "crud_api.resources",
+            (StackSource("crud-api", lambda module, _stage: module.template()),),
+            chalice=True,
+        ),
+        Part(
+            "webtier",
+            "webtier.build",
+            (StackSource("webtier", lambda module, _stage: module.template(module.Options())),),
+        ),
+        Part(
+            "monitoring",
+            "monitoring.build",
+            (
+                StackSource(
+                    "monitoring",
+                    lambda module, stage: module.templates(stage)["monitoring"],
+                    table="monitoring",
+                    profile=lambda settings: settings.get("monitoring_profile", "monitoring"),
+                ),
+                StackSource(
+                    "monitoring-workload",
+                    lambda module, stage: module.templates(stage)["workload"],
+                    table="workload",
+                    inputs=lambda module: module.WORKLOAD_PARAMETERS_FROM_MONITORING,
+                ),
+            ),
+            errors=lambda module: (ValueError, module.inventory.InventoryError),
+        ),
+    )
+}
+
+
+def load(part: Part, root: Path) -> Any:
+    """Import the part's module from the folder `root`.
+
+    Raises SettingsError: `root` has no such part, another folder on the path hides it, or it needs
+    a module that is not installed.
+    """
+    path = root.joinpath(*part.module.split(".")).with_suffix(".py")
+    if not path.is_file():
+        raise SettingsError(f"{path} is missing: --root is the folder that holds {part.name}/")
+    sys.path.insert(0, str(root))
+    try:
+        module = importlib.import_module(part.module)
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            f"{part.name} needs the Python module {error.name}, which is missing: run `make setup`"
+        ) from error
+    # A package with an __init__.py comes before one without, wherever the two are on the path.
+    if not path.samefile(str(module.__file__)):
+        raise SettingsError(
+            f"{part.module} was imported from {module.__file__}, not from {path}: "
+            f"is {part.name}/__init__.py missing there?"
+        )
+    return module
+
+
+def stacks(part: Part, module: Any, root: Path, stage: str) -> tuple[PlannedStack, ...]:
+    """Build the part's stacks for the stage, in the order they are deployed.
+
+    Raises SettingsError: stages.toml cannot be read or does not fit a template, or the part
+    cannot make one.
+    """
+    settings = stage_settings(root / part.name / "stages.toml", stage)
+    return tuple(_planned(part, source, module, settings, stage) for source in part.stacks)
+
+
+def stage_settings(path: Path, stage: str) -> Settings:
+    """Return the stage's table of a stages.toml; a part without the file has no settings.
+
+    Raises SettingsError: the file is not TOML.
+    """
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise SettingsError(f"{path} is not TOML: {error}") from error
+    settings: Settings = tables.get(stage, {})
+    return settings
+
+
+def parameter(value: object) -> str:
+    """Return a TOML value as CloudFormation writes it: true or false, lists with commas."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case list():
+            return ",".join(parameter(item) for item in value)
+        case _:
+            return str(value)
+
+
+def _planned(
+    part: Part, source: StackSource, module: Any, settings: Settings, stage: str
+) -> PlannedStack:
+    table = settings.get("parameters", {})
+    if source.table is not None:
+        table = table.get(source.table, {})
+    inputs = source.inputs(module)
+    try:
+        document = source.template(module, stage).to_dict()
+    except part.errors(module) as error:
+        raise SettingsError(
+            f"{part.name} has no template for the stage {stage}: {error}"
+        ) from error
+    # The inputs are not known yet; with a stand-in the names are checked before anything is sent.
+    values = {name: parameter(value) for name, value in table.items()} | dict.fromkeys(inputs, "")
+    return PlannedStack(
+        StackTemplate(
+            stack=f"{source.name}-{stage}",
+            document=document,
+            parameters=values,
+            tags={"Project": PROJECT, "Part": part.name, "Stage": stage},
+        ),
+        source.profile(settings),
+        inputs,
+    )

@@ -1,0 +1,163 @@
+import sys
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from troposphere import Output, Parameter, Ref, Template
+from troposphere.sqs import Queue
+
+from deploy import parts
+from deploy.errors import SettingsError
+from deploy.parts import Part, StackSource
+
+
+class TwoStacks:
+    """A part's module with a first stack, and a second one that takes an output of the first."""
+
+    INPUTS: ClassVar = {"QueueName": "Name"}
+
+    @staticmethod
+    def first() -> Template:
+        template = Template()
+        template.add_parameter(Parameter("Zones", Type="Number"))
+        template.add_parameter(Parameter("Open", Type="String", Default="false"))
+        template.add_parameter(Parameter("Emails", Type="CommaDelimitedList", Default=""))
+        template.add_resource(Queue("Queue"))
+        template.add_output(Output("Name", Value=Ref("Queue")))
+        return template
+
+    @staticmethod
+    def second() -> Template:
+        template = Template()
+        template.add_parameter(Parameter("QueueName", Type="String"))
+        template.add_resource(Queue("Copy", QueueName=Ref("QueueName")))
+        return template
+
+
+PART = Part(
+    "shop",
+    "shop.build",
+    (
+        StackSource(
+            "shop",
+            lambda module, _stage: module.first(),
+            table="first",
+            profile=lambda settings: settings.get("profile", "monitoring"),
+        ),
+        StackSource(
+            "shop-copy",
+            lambda module, _stage: module.second(),
+            table="second",
+            inputs=lambda module: module.INPUTS,
+        ),
+    ),
+)
+SETTINGS = """
+[dev.parameters.first]
+Zones = 3
+Open = true
+Emails = ["a@b.example", "c@d.example"]
+
+[prod]
+profile = "watch"
+parameters.first.Zones = 2
+"""
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "shop").mkdir()
+    return tmp_path
+
+
+def planned(root: Path, stage: str, settings: str = SETTINGS) -> tuple[parts.PlannedStack, ...]:
+    (root / "shop" / "stages.toml").write_text(settings)
+    return parts.stacks(PART, TwoStacks, root, stage)
+
+
+def test_stacks_are_named_after_the_stage_and_tagged(root: Path) -> None:
+    first, second = planned(root, "dev")
+
+    assert (first.template.stack, second.template.stack) == ("shop-dev", "shop-copy-dev")
+    assert first.template.tags == {
+        "Project": "aws-architectures",
+        "Part": "shop",
+        "Stage": "dev",
+    }
+
+
+def test_settings_become_parameters_as_cloudformation_writes_them(root: Path) -> None:
+    first, _ = planned(root, "dev")
+
+    assert first.template.parameters == {
+        "Zones": "3",
+        "Open": "true",
+        "Emails": "a@b.example,c@d.example",
+    }
+
+
+@pytest.mark.parametrize(("stage", "profile"), [("dev", "monitoring"), ("prod", "watch")])
+def test_a_stack_in_another_account_has_a_profile(root: Path, stage: str, profile: str) -> None:
+    first, second = planned(root, stage)
+
+    assert (first.profile, second.profile) == (profile, None)
+
+
+def test_inputs_are_outputs_of_the_stack_before(root: Path) -> None:
+    _, second = planned(root, "dev")
+
+    assert second.with_inputs({"Name": "q", "More": "x"}).parameters == {"QueueName": "q"}
+    with pytest.raises(SettingsError, match="shop-copy-dev needs the output Name"):
+        second.with_inputs({"More": "x"})
+
+
+def test_a_wrong_setting_of_a_later_stack_is_found_before_anything_is_sent(root: Path) -> None:
+    with pytest.raises(SettingsError, match="shop-copy-dev has no parameter QueName"):
+        planned(root, "dev", SETTINGS + '[dev.parameters.second]\nQueName = "x"\n')
+
+
+def test_a_stage_without_settings_uses_the_defaults_of_the_template(root: Path) -> None:
+    with pytest.raises(SettingsError, match="shop-local needs a value for Zones"):
+        planned(root, "local")
+
+
+def test_a_part_without_stages_toml_has_no_settings(root: Path) -> None:
+    assert parts.stage_settings(root / "shop" / "stages.toml", "dev") == {}
+
+
+def test_a_broken_stages_toml_is_named(root: Path) -> None:
+    with pytest.raises(SettingsError, match=r"stages\.toml is not TOML: "):
+        planned(root, "dev", "[dev")
+
+
+def test_a_part_that_cannot_make_its_template_is_told_in_one_line(root: Path) -> None:
+    def refuse(_module: Any, stage: str) -> Template:
+        raise ValueError(f"{stage} is too long a name")
+
+    part = Part("shop", "shop.build", (StackSource("shop", refuse),))
+
+    with pytest.raises(SettingsError, match=r"^shop has no template for the stage dev: dev is too"):
+        parts.stacks(part, TwoStacks, root, "dev")
+
+
+def test_a_root_without_the_part_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"resources\.py is missing: --root is the folder"):
+        parts.load(parts.PARTS["crud_api"], tmp_path)
+
+
+def test_a_module_that_is_not_installed_is_named_with_the_fix(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.path", [*sys.path])
+    (root / "shop" / "build.py").write_text("import nowhere_to_be_found\n")
+
+    with pytest.raises(SettingsError, match=r"module nowhere_to_be_found, .*: run `make setup`"):
+        parts.load(PART, root)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(True, "true"), (False, "false"), (3, "3"), ("", ""), (["a", 1, True], "a,1,true")],
+)
+def test_a_parameter_is_text(value: Any, text: str) -> None:
+    assert parts.parameter(value) == text

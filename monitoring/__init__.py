@@ -1,0 +1,1 @@
+"""One account watches the Lambda functions of another: alarms, notifications, one action."""

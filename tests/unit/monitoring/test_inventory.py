@@ -1,0 +1,105 @@
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from monitoring import alarms, inventory
+from tests.unit.monitoring import samples
+
+
+def test_reads_what_chalice_would_deploy(tmp_path: Path) -> None:
+    service = inventory.read(samples.chalice_project(tmp_path / "shop"), "prod")
+    assert service == inventory.Service(
+        name="shop",
+        functions=(
+            inventory.Function("api_handler", "shop-prod", 29, asynchronous=False),
+            inventory.Function("process", "shop-prod-process", 120, asynchronous=True),
+        ),
+        rest_api=inventory.RestApi("shop", "api"),
+    )
+
+
+def test_names_and_time_outs_are_the_stages(tmp_path: Path) -> None:
+    service = inventory.read(samples.chalice_project(tmp_path / "shop"), "local")
+    assert [(function.name, function.timeout_seconds) for function in service.functions] == [
+        ("shop-local", 29),
+        ("shop-local-process", 29),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("added", "asynchronous"),
+    [
+        ("@app.schedule('rate(1 hour)', name='added')\ndef added(event):\n    pass\n", True),
+        ("@app.on_sns_message(topic='news', name='added')\ndef added(event):\n    pass\n", True),
+        ("@app.lambda_function(name='added')\ndef added(event, context):\n    pass\n", False),
+        ("@app.on_sqs_message(queue='q', name='added')\ndef added(event):\n    pass\n", False),
+        (
+            (
+                "@app.authorizer(name='added')\ndef added(request):\n    pass\n\n\n"
+                "@app.route('/private', authorizer=added)\ndef private():\n    return {}\n"
+            ),
+            False,
+        ),
+    ],
+)
+def test_a_function_added_to_an_app_is_watched(
+    tmp_path: Path, added: str, asynchronous: bool
+) -> None:
+    before = inventory.read(samples.chalice_project(tmp_path / "before"), "prod")
+    project = samples.chalice_project(tmp_path / "after", f"{samples.APP}\n\n{added}")
+    after = inventory.read(project, "prod")
+
+    new = {alarm.name("prod") for alarm in alarms.of(after)} - {
+        alarm.name("prod") for alarm in alarms.of(before)
+    }
+    conditions = {"error-rate", "throttles", "duration"} | (
+        {"events-dropped"} if asynchronous else set()
+    )
+    assert new == {f"monitoring-prod/shop/added/{condition}" for condition in conditions}
+
+
+def test_the_repositorys_apps_are_read() -> None:
+    watched = {
+        service.name: {function.key: function.asynchronous for function in service.functions}
+        for service in (inventory.read(project, "local") for project in inventory.PROJECTS)
+    }
+    assert watched["image_api"]["process"] is True
+    assert watched["image_api"]["api_handler"] is watched["crud_api"]["api_handler"] is False
+
+
+def test_reading_leaves_this_process_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("BUCKET", raising=False)
+    modules = set(sys.modules)
+    one = samples.chalice_project(tmp_path / "one")
+    two = samples.chalice_project(tmp_path / "two", samples.APP.replace('"shop"', '"stock"'))
+    # Both are the module `app` in their own process.
+    assert inventory.read(one, "prod").name == "shop"
+    assert inventory.read(two, "prod").rest_api == inventory.RestApi("shop", "api")
+    assert "BUCKET" not in os.environ
+    assert not {"app", "chalicelib"} & (set(sys.modules) - modules)
+
+
+@pytest.mark.parametrize(
+    ("break_it", "message"),
+    [
+        (lambda path: (path / ".chalice" / "config.json").unlink(), "no Chalice project"),
+        (lambda path: (path / ".chalice" / "config.json").write_text("{"), "not JSON"),
+        (lambda path: (path / "app.py").write_text("import no_such_module"), "no_such_module"),
+    ],
+)
+def test_a_broken_project_is_named_in_one_line(tmp_path: Path, break_it, message: str) -> None:
+    project = samples.chalice_project(tmp_path / "shop")
+    break_it(project)
+    with pytest.raises(inventory.InventoryError, match=message) as caught:
+        inventory.read(project, "prod")
+    assert str(project) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_stage_is_named_with_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(
+        inventory.InventoryError, match=r"no stage 'test' \(its stages: local, prod"
+    ):
+        inventory.read(samples.chalice_project(tmp_path / "shop"), "test")

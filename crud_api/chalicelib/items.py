@@ -1,0 +1,157 @@
+"""What an item is, and what a client may send as one."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from .strict_json import Fault, Json, pointer_to
+
+MAX_NAME = 200
+MAX_DESCRIPTION = 4_000
+MAX_TAGS = 20
+MAX_TAG = 100
+"""Lengths are in Unicode code points."""
+
+MEMBERS = ("name", "description", "tags", "attributes")
+READ_ONLY = ("id", "version", "created_at", "updated_at")
+
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+@dataclass(frozen=True)
+class Content:
+    """What the client decides about an item."""
+
+    name: str
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    attributes: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Item:
+    """An item as it is stored.
+
+    `version` counts its writes from 1. `revision` is a random token, new with each write: the ETag.
+    A version would not do as one, because an item deleted and created again starts at 1 again.
+    Times are RFC 3339 in UTC with microseconds, so that their text sorts as they do.
+    """
+
+    id: str
+    content: Content
+    version: int
+    revision: str
+    created_at: str
+    updated_at: str
+
+    @property
+    def position(self) -> str:
+        """Where the item stands in the list: its time of creation, then its ID. Unique."""
+        return f"{self.created_at}#{self.id}"
+
+
+class InvalidItemError(ValueError):
+    """The document is no item; `faults` lists all that is wrong with it."""
+
+    def __init__(self, faults: tuple[Fault, ...]) -> None:
+        super().__init__("; ".join(f"{fault.pointer}: {fault.detail}" for fault in faults))
+        self.faults = faults
+
+
+def is_id(text: str) -> bool:
+    """Whether an item may have this ID: 1 to 64 of the characters A-Z a-z 0-9 _ and -."""
+    return _ID.fullmatch(text) is not None
+
+
+def content_of(document: Json) -> Content:
+    """Return the content that `document` describes; InvalidItemError lists all its faults.
+
+    `description`, `tags` and `attributes` may be left out, which makes them empty.
+    """
+    faults = list(member_faults(document))
+    if not isinstance(document, dict):
+        raise InvalidItemError(tuple(faults))
+    name = ""
+    if "name" in document:
+        name = _text(document["name"], "/name", 1, MAX_NAME, faults)
+    else:
+        faults.append(Fault("/name", "is required"))
+    content = Content(
+        name=name,
+        description=_text(
+            document.get("description", ""), "/description", 0, MAX_DESCRIPTION, faults
+        ),
+        tags=_tags(document.get("tags", []), faults),
+        attributes=_attributes(document.get("attributes", {}), faults),
+    )
+    if faults:
+        raise InvalidItemError(tuple(faults))
+    return content
+
+
+def document_of_content(content: Content) -> dict[str, Json]:
+    """Return the document a client would send to get `content`: the target of a merge patch."""
+    return {
+        "name": content.name,
+        "description": content.description,
+        "tags": list(content.tags),
+        "attributes": dict(content.attributes),
+    }
+
+
+def document_of_item(item: Item) -> dict[str, Json]:
+    """Return the representation of the item that clients get."""
+    return {
+        "id": item.id,
+        **document_of_content(item.content),
+        "version": item.version,
+        "created_at": item.created_at,
+        "updated_at": item.updated_at,
+    }
+
+
+def member_faults(document: Json) -> Iterator[Fault]:
+    """Yield the faults a document or merge patch has by its type and the names of its members."""
+    if not isinstance(document, dict):
+        yield Fault("", "must be an object")
+        return
+    for name in document:
+        if name in READ_ONLY:
+            yield Fault(pointer_to("", name), "is set by the server; leave it out")
+        elif name not in MEMBERS:
+            yield Fault(pointer_to("", name), f"is no member of an item: {', '.join(MEMBERS)}")
+
+
+def _text(value: Json, pointer: str, least: int, most: int, faults: list[Fault]) -> str:
+    """Return a string of `least` to `most` characters; anything else is added to `faults`."""
+    if not isinstance(value, str):
+        faults.append(Fault(pointer, "must be a string"))
+        return ""
+    if not least <= len(value) <= most:
+        detail = f"must have {least} to {most:,} characters, not {len(value):,}"
+        faults.append(Fault(pointer, detail))
+    return value
+
+
+def _tags(value: Json, faults: list[Fault]) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        faults.append(Fault("/tags", "must be an array of strings"))
+        return ()
+    if len(value) > MAX_TAGS:
+        detail = f"must have at most {MAX_TAGS} elements, not {len(value):,}"
+        faults.append(Fault("/tags", detail))
+    tags: dict[str, None] = {}
+    for index, element in enumerate(value):
+        pointer = pointer_to("/tags", index)
+        tag = _text(element, pointer, 1, MAX_TAG, faults)
+        if isinstance(element, str) and tag in tags:
+            faults.append(Fault(pointer, "is there more than once"))
+        tags[tag] = None
+    return tuple(tags)
+
+
+def _attributes(value: Json, faults: list[Fault]) -> dict[str, Json]:
+    if not isinstance(value, dict):
+        faults.append(Fault("/attributes", "must be an object"))
+        return {}
+    return value

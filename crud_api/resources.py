@@ -1,0 +1,204 @@
+"""The CloudFormation template of what the items API owns: the table and the log group.
+
+`python crud_api/resources.py` writes it; `python -m deploy crud_api --stage STAGE` creates the
+stack `crud-api-STAGE` from it and records what Chalice needs to know.
+"""
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from troposphere import (
+    Equals,
+    GetAtt,
+    If,
+    Join,
+    Output,
+    Parameter,
+    Ref,
+    Select,
+    Split,
+    Sub,
+    Tags,
+    Template,
+)
+from troposphere.dynamodb import (
+    AttributeDefinition,
+    GlobalSecondaryIndex,
+    KeySchema,
+    PointInTimeRecoverySpecification,
+    Projection,
+    SSESpecification,
+    Table,
+)
+from troposphere.logs import LogGroup
+
+# The same values as in chalicelib (records.py, table.py), which is no package outside Lambda; a
+# unit test holds them together.
+KEY = "id"
+SHARD = "newest_shard"
+POSITION = "newest_position"
+INDEX_NAME = "newest"
+
+TAGS = Tags(Project="aws-architectures", Part="crud_api")
+
+
+def template() -> Template:
+    """Return the template of the stack `crud-api-STAGE`."""
+    result = Template(Description="Items API: table and log group")
+    result.set_version()
+    protection = result.add_parameter(
+        Parameter(
+            "DeletionProtection",
+            Type="String",
+            AllowedValues=["true", "false"],
+            Default="true",
+            Description="Refuse to delete the table, also outside CloudFormation",
+        )
+    )
+    retention = result.add_parameter(
+        Parameter(
+            "LogRetentionDays",
+            Type="Number",
+            AllowedValues=[7, 14, 30, 90, 180, 365],
+            Default=30,
+            Description="Days the function's log is kept",
+        )
+    )
+    result.add_condition("IsProtected", Equals(Ref(protection), "true"))
+    table = result.add_resource(_table())
+    log_group = result.add_resource(
+        LogGroup(
+            "ApiHandlerLog",
+            DeletionPolicy="Delete",
+            UpdateReplacePolicy="Delete",
+            # Lambda would create it on the first call, and keep the log for ever. Chalice names the
+            # function after the stage, which is what follows "crud-api-" in the name of the stack.
+            LogGroupName=Join(
+                "", ["/aws/lambda/crud_api-", Select(1, Split("crud-api-", Ref("AWS::StackName")))]
+            ),
+            RetentionInDays=Ref(retention),
+            Tags=TAGS,
+        )
+    )
+    for name, value in {
+        "TableName": Ref(table),
+        "TableArn": GetAtt(table, "Arn"),
+        "IndexArn": Sub(f"${{{table.title}.Arn}}/index/{INDEX_NAME}"),
+        "LogGroupArn": Sub(
+            "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:"
+            f"${{{log_group.title}}}"
+        ),
+    }.items():
+        result.add_output(Output(name, Value=value))
+    return result
+
+
+def environment(outputs: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment variables the stage takes from the outputs of its stack."""
+    return {"ITEMS_TABLE": outputs["TableName"]}
+
+
+def policies(outputs: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """Return the IAM policy document of each function, from the outputs of the stack.
+
+    The actions are those the function calls, on the table and index it calls them on. Chalice adds
+    no permission of its own to a policy file, so writing the log is named too; creating the log
+    group is not, because the stack has done it.
+    """
+    return {
+        "api_handler": {
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Sid": "Items",
+                    "Effect": "Allow",
+                    "Action": [
+                        "dynamodb:DeleteItem",
+                        "dynamodb:GetItem",
+                        "dynamodb:PutItem",
+                        "dynamodb:UpdateItem",
+                    ],
+                    "Resource": outputs["TableArn"],
+                },
+                {
+                    "Sid": "List",
+                    "Effect": "Allow",
+                    "Action": "dynamodb:Query",
+                    "Resource": outputs["IndexArn"],
+                },
+                {
+                    "Sid": "Log",
+                    "Effect": "Allow",
+                    "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+                    "Resource": f"{outputs['LogGroupArn']}:*",
+                },
+                {
+                    "Sid": "Trace",
+                    "Effect": "Allow",
+                    "Action": ["xray:PutTelemetryRecords", "xray:PutTraceSegments"],
+                    # These actions know no resources ("Actions defined by AWS X-Ray").
+                    "Resource": "*",
+                },
+            ],
+        }
+    }
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Write the template as `crud_api.json` and print its path."""
+    parser = argparse.ArgumentParser(
+        description="Write the CloudFormation template of the items API as crud_api.json."
+    )
+    parser.add_argument(
+        "--output", metavar="DIR", type=Path, default=Path("build"), help="default: build/"
+    )
+    directory: Path = parser.parse_args(arguments).output
+    path = directory / "crud_api.json"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        path.write_text(template().to_json(indent=2) + "\n")
+    except OSError as error:
+        parser.exit(1, f"cannot write {path}: {error.strerror}\n")
+    print(path)
+
+
+def _table() -> Table:
+    return Table(
+        "Items",
+        TableName=Sub("${AWS::StackName}-items"),
+        DeletionPolicy="Retain",
+        UpdateReplacePolicy="Retain",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[
+            AttributeDefinition(AttributeName=KEY, AttributeType="S"),
+            AttributeDefinition(AttributeName=SHARD, AttributeType="N"),
+            AttributeDefinition(AttributeName=POSITION, AttributeType="S"),
+        ],
+        KeySchema=[KeySchema(AttributeName=KEY, KeyType="HASH")],
+        GlobalSecondaryIndexes=[
+            GlobalSecondaryIndex(
+                IndexName=INDEX_NAME,
+                KeySchema=[
+                    KeySchema(AttributeName=SHARD, KeyType="HASH"),
+                    KeySchema(AttributeName=POSITION, KeyType="RANGE"),
+                ],
+                # The list shows whole items: one query a shard answers it.
+                Projection=Projection(ProjectionType="ALL"),
+            )
+        ],
+        # The AWS managed key aws/dynamodb. Its use is logged in CloudTrail, unlike that of the key
+        # DynamoDB owns; a customer managed key would add a monthly price and a key policy to keep
+        # right, for a table that no other account reads.
+        SSESpecification=SSESpecification(SSEEnabled=True, SSEType="KMS"),
+        PointInTimeRecoverySpecification=PointInTimeRecoverySpecification(
+            PointInTimeRecoveryEnabled=True
+        ),
+        DeletionProtectionEnabled=If("IsProtected", True, False),
+        Tags=TAGS,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""Image ids: 32 lower-case hexadecimal digits that sort newest first.
+
+The first 12 digits are 2^48 - 1 minus the upload's time in milliseconds since 1970 (UTC), the other
+20 are random. S3 lists keys in ascending order only, so the newest image is the first one listed.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from datetime import UTC, datetime
+
+PATTERN = re.compile(r"[0-9a-f]{32}")
+
+_LATEST = 2**48 - 1
+_TIME_DIGITS = 12
+
+
+def new_id() -> str:
+    """Return an id for an image uploaded now."""
+    milliseconds = time.time_ns() // 1_000_000
+    return f"{_LATEST - milliseconds:0{_TIME_DIGITS}x}{secrets.token_hex(10)}"
+
+
+def is_id(text: str) -> bool:
+    """Tell whether `text` is formed as an image id."""
+    return PATTERN.fullmatch(text) is not None
+
+
+def created_at(image_id: str) -> str:
+    """Return when the image was uploaded: RFC 3339, UTC, in milliseconds."""
+    milliseconds = _LATEST - int(image_id[:_TIME_DIGITS], 16)
+    seconds, rest = divmod(milliseconds, 1000)
+    moment = datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest * 1000)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

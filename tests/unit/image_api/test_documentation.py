@@ -1,0 +1,70 @@
+"""docs/image_api.md says what the code does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from image_api.chalicelib import formats, images, presets, problems, uploads
+from image_api.resources import RENDITION_RETENTION_DAYS, SOURCE_RETENTION_DAYS
+from problem_details import ProblemType
+
+TEXT = (Path(__file__).parents[3] / "docs" / "image_api.md").read_text(encoding="utf-8")
+
+
+def rows(*titles: str) -> list[tuple[str, ...]]:
+    """The rows of the table that has these titles, its first columns only."""
+    lines = TEXT.splitlines()
+    start = next(n for n, line in enumerate(lines) if line.startswith(f"| {' | '.join(titles)} |"))
+    table = []
+    for line in lines[start + 2 :]:
+        if not line.startswith("|"):
+            break
+        cells = [cell.strip().strip("`") for cell in line.strip("|").split("|")]
+        table.append(tuple(cells[: len(titles)]))
+    return table
+
+
+def test_every_problem_type_is_documented():
+    declared = [value for value in vars(problems).values() if isinstance(value, ProblemType)]
+    assert len(declared) == 9
+    assert sorted(rows("type", "status", "title")) == sorted(
+        (each.slug, str(each.status), each.title) for each in declared
+    )
+
+
+def test_every_preset_is_documented():
+    assert rows("preset", "width") == [(each.name, str(each.width)) for each in presets.PRESETS]
+
+
+def test_every_route_is_documented(load_app, monkeypatch):
+    app = load_app(
+        "image_api",
+        {"SOURCE_BUCKET": "a", "DESTINATION_BUCKET": "b", "AWS_DEFAULT_REGION": "us-east-1"},
+    ).app
+    documented = {
+        (method, path.split("?")[0].replace("{id}", "{image_id}"))
+        for method, path in (request.split(" ") for (request,) in rows("request"))
+    }
+    assert documented == {
+        (method, path) for path, methods in app.routes.items() for method in methods
+    }
+
+
+def test_limits_are_the_codes():
+    for said in (
+        f"{uploads.MAX_BODY_BYTES:,} bytes",
+        f"`limit` is 1 to {images.MAX_LIMIT} ({images.DEFAULT_LIMIT} if left out)",
+        f"{formats.MAX_PIXELS // 10**6} megapixels ({formats.MAX_DECODED_PIXELS // 10**6} to be",
+        f"{formats.MAX_SIDE:,} pixels on a side",
+        f"{formats.MAX_BYTES // 2**20} MiB",
+        f"quality {presets.JPEG_QUALITY}",
+        f"for {SOURCE_RETENTION_DAYS} days, a rendition for one",
+    ):
+        assert said in TEXT, said
+    assert RENDITION_RETENTION_DAYS == 1
+
+
+def test_links_lead_to_files():
+    for target in re.findall(r"\]\((\S+?)\)", TEXT):
+        assert (Path(__file__).parents[3] / "docs" / target).is_file(), target

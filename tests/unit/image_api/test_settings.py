@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import pytest
+
+from image_api.chalicelib.settings import Settings, SettingsError
+
+GOOD = {"SOURCE_BUCKET": "a", "DESTINATION_BUCKET": "b", "API_AUTH": "none", "CORS_ORIGIN": "*"}
+
+
+def test_good_settings_are_read():
+    assert Settings.from_environment(GOOD) == Settings("a", "b", "none", "*")
+
+
+def test_a_stage_that_says_nothing_is_closed():
+    settings = Settings.from_environment({"SOURCE_BUCKET": "a", "DESTINATION_BUCKET": "b"})
+    assert settings.api_auth == "iam"
+    assert settings.cors_origin == ""
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"SOURCE_BUCKET": ""}, "SOURCE_BUCKET is not set"),
+        ({"DESTINATION_BUCKET": ""}, "DESTINATION_BUCKET is not set"),
+        ({"DESTINATION_BUCKET": "a"}, "both a: .* Use two buckets"),
+        ({"API_AUTH": "open"}, "API_AUTH is 'open'; it must be iam or none"),
+        ({"API_AUTH": ""}, "API_AUTH is ''"),
+        ({"API_AUTH": "iam"}, "CORS_ORIGIN is \\*"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_its_fix(change, said):
+    with pytest.raises(SettingsError, match=said):
+        Settings.from_environment(GOOD | change)

@@ -38,7 +38,7 @@ class EmbeddedAws:
             endpoint_url=self.endpoint,
             region_name=environment.REGION,
             aws_access_key_id=account,
-            aws_secret_access_key="sandbox",
+            aws_secret_access_key=environment.SECRET_ACCESS_KEY,
         )
 
 

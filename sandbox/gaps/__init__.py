@@ -1,0 +1,80 @@
+"""Fills the gaps between MiniStack and AWS that the four parts touch.
+
+Each module restores one AWS behaviour, names the AWS document that describes it, says what
+MiniStack does instead, and is installed once, before the emulator serves. They replace private
+functions of the emulator, so they are bound to one version of it.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+SUPPORTED_VERSION = "1.5.33"
+
+
+def install(*, lambda_python: Path, alarm_period_scale: float) -> None:
+    """Install every filler into this process's MiniStack.
+
+    `lambda_python` is the interpreter that functions run under. Alarm periods are divided by
+    `alarm_period_scale`: with 30, a period of 60 seconds passes in two.
+
+    Raises RuntimeError where the installed MiniStack is not the supported version.
+    """
+    installed = version("ministack")
+    if installed != SUPPORTED_VERSION:
+        raise RuntimeError(
+            f"MiniStack {installed} is installed, but the sandbox needs {SUPPORTED_VERSION}. "
+            "Run `make setup`."
+        )
+    # Imported here: MiniStack reads its settings when it is imported, and its version comes first.
+    from sandbox.gaps import (
+        alarms,
+        asynchronous,
+        authorization,
+        bucket_import,
+        databases,
+        events,
+        functions,
+        machine_images,
+        network_types,
+        oam,
+        permissions,
+        queue_metrics,
+        rest_api,
+        transport,
+    )
+
+    transport.install()
+    authorization.install()
+    permissions.install()
+    functions.install(python=lambda_python)
+    asynchronous.install()
+    rest_api.install()
+    events.install()
+    network_types.install()
+    machine_images.install()
+    bucket_import.install()
+    databases.install()
+    oam.install()
+    alarms.install(period_scale=alarm_period_scale)
+    queue_metrics.install(period_scale=alarm_period_scale)
+    _reset_with_emulator(oam.reset, alarms.reset)
+
+
+def _reset_with_emulator(*forget: Callable[[], None]) -> None:
+    """Make POST /_ministack/reset forget what the fillers keep, too."""
+    from ministack import app
+
+    reset_emulator = app._reset_all_state
+
+    def reset() -> None:
+        reset_emulator()
+        for function in forget:
+            function()
+
+    app._reset_all_state = reset

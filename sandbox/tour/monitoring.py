@@ -1,0 +1,154 @@
+"""A function is broken by configuration: the other account alarms, tells, acts, and recovers."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from benchmarks.photograph import photograph
+from sandbox.environment import MONITORING_ACCOUNT, WORKLOAD_ACCOUNT
+from sandbox.parts import STAGE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sandbox.tour.context import Context
+    from sandbox.tour.report import Report
+
+STACK = f"monitoring-{STAGE}"
+FUNCTION = f"image_api-{STAGE}-process"
+ALARM = f"{STACK}/image_api/process/error-rate"
+PAUSE_BETWEEN_UPLOADS = 0.2
+
+
+def tour(context: Context, report: Report) -> None:
+    """Break `process`, watch alarm → rule → notification and action, repair it, watch again."""
+    queue = _Notifications(context)
+    queue.discard()
+    with _broken_destination(context) as repair:
+        with report.step(
+            "monitoring: a function fails; the other account's alarm goes off"
+        ) as step:
+            step.evidence("broken", f"{FUNCTION} in {WORKLOAD_ACCOUNT} writes to a missing bucket")
+            started = time.monotonic()
+            alarm = step.wait("the alarm", _uploads_until_alarm(context, "ALARM"), timeout=60)
+            step.evidence("alarm", f"{ALARM} in {MONITORING_ACCOUNT}")
+            step.evidence(
+                "ALARM", f"after {time.monotonic() - started:.1f} s: {alarm['StateReason']}"
+            )
+
+        with report.step("monitoring: the rule delivers a notification") as step:
+            told = step.wait(
+                "the notification",
+                queue.finder(alarm=ALARM, state="ALARM", action=None),
+                timeout=30,
+            )
+            step.evidence("delivered", told["summary"])
+
+        with report.step("monitoring: the action caps the failing function") as step:
+            acted = step.wait("the action's record", queue.finder(action="cap"), timeout=30)
+            step.evidence("recorded", acted["summary"])
+            capped = _reserved_concurrency(context)
+            step.evidence("concurrency", f"{FUNCTION} is reserved {capped}")
+            step.check(capped == acted["cap"], "the function is not capped")
+
+        repair()
+        with report.step("monitoring: repaired, it recovers by itself") as step:
+            step.evidence("repaired", f"{FUNCTION} writes to its bucket again")
+            started = time.monotonic()
+            step.wait("the alarm to clear", lambda: _alarm(context, "OK"), timeout=60)
+            step.evidence("OK", f"after {time.monotonic() - started:.1f} s")
+            told = step.wait(
+                "the notification", queue.finder(alarm=ALARM, state="OK", action=None), timeout=30
+            )
+            step.evidence("delivered", told["summary"])
+            acted = step.wait("the action's record", queue.finder(action="restore"), timeout=30)
+            step.evidence("recorded", acted["summary"])
+            step.check(_reserved_concurrency(context) is None, "the function is still capped")
+
+
+class _Notifications:
+    """The queue that the monitoring account's topic delivers to."""
+
+    def __init__(self, context: Context) -> None:
+        self._client = context.client("sqs", MONITORING_ACCOUNT)
+        self._url = context.outputs(STACK, MONITORING_ACCOUNT)["NotificationsQueueUrl"]
+        self._read: list[dict[str, Any]] = []
+
+    def discard(self) -> None:
+        """Forget what is there: it is about earlier things."""
+        self._client.purge_queue(QueueUrl=self._url)
+
+    def finder(self, **members: str | None) -> Any:
+        """A function that gives the first notification with these members, once it is there.
+
+        A member that is to be absent is None.
+        """
+
+        def find() -> dict[str, Any] | None:
+            self._receive()
+            for notification in self._read:
+                if all(notification.get(name) == value for name, value in members.items()):
+                    self._read.remove(notification)
+                    return notification
+            return None
+
+        return find
+
+    def _receive(self) -> None:
+        received = self._client.receive_message(QueueUrl=self._url, MaxNumberOfMessages=10)
+        for message in received.get("Messages", []):
+            self._read.append(json.loads(json.loads(message["Body"])["Message"]))
+            self._client.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
+
+
+@contextlib.contextmanager
+def _broken_destination(context: Context) -> Iterator[Any]:
+    """`process` with a destination bucket that does not exist; gives the function that repairs."""
+    client = context.client("lambda")
+    right = client.get_function_configuration(FunctionName=FUNCTION)["Environment"]["Variables"]
+
+    def set_variables(variables: dict[str, str]) -> None:
+        client.update_function_configuration(
+            FunctionName=FUNCTION, Environment={"Variables": variables}
+        )
+
+    set_variables(right | {"DESTINATION_BUCKET": "missing-" + right["DESTINATION_BUCKET"][:40]})
+    try:
+        yield lambda: set_variables(right)
+    finally:
+        set_variables(right)
+
+
+def _uploads_until_alarm(context: Context, state: str) -> Any:
+    """A function that uploads one more picture and then looks at the alarm."""
+    picture = photograph(320, 240)
+    url = f"{context.api('image_api')}/images"
+
+    def look() -> dict[str, Any] | None:
+        httpx.post(
+            url, content=picture, headers={"Content-Type": "image/jpeg"}, timeout=30
+        ).raise_for_status()
+        time.sleep(PAUSE_BETWEEN_UPLOADS)
+        return _alarm(context, state)
+
+    return look
+
+
+def _alarm(context: Context, state: str) -> dict[str, Any] | None:
+    """The error-rate alarm where it is in that state."""
+    client = context.client("cloudwatch", MONITORING_ACCOUNT)
+    alarm: dict[str, Any] = client.describe_alarms(AlarmNames=[ALARM])["MetricAlarms"][0]
+    return alarm if alarm["StateValue"] == state else None
+
+
+def _reserved_concurrency(context: Context) -> int | None:
+    client = context.client("lambda")
+    reserved: int | None = client.get_function_concurrency(FunctionName=FUNCTION).get(
+        "ReservedConcurrentExecutions"
+    )
+    return reserved

@@ -19,7 +19,7 @@ $(VENV)/.requirements: requirements-dev.txt
 	@echo "setup: creating $(VENV) from requirements-dev.txt"
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet "$$(grep '^uv==' requirements-dev.txt)"
-	@$(BIN)/uv pip sync --quiet --python $(BIN)/python requirements-dev.txt
+	@$(BIN)/uv pip sync --python $(BIN)/python requirements-dev.txt
 	@touch $@
 
 # Starts the sandbox, deploys all four parts into it and takes the tour.
@@ -31,11 +31,13 @@ test: setup check
 	@$(BIN)/python -m pytest
 
 # Checks style, types and templates.
-check: setup
+check: setup templates
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy $(PACKAGES)
-	@for part in $(CHALICE_PARTS); do (cd $$part && MYPYPATH=vendor ../$(BIN)/mypy --config-file ../pyproject.toml app.py chalicelib resources.py vendor/problem_details) || exit 1; done
+	@for part in $(CHALICE_PARTS); do (cd $$part && MYPYPATH=vendor ../$(BIN)/mypy --config-file ../pyproject.toml $$(ls *.py) chalicelib vendor/problem_details) || exit 1; done
+	@$(BIN)/cfn-lint --include-experimental --include-checks I --configure-rule E3012:strict=true -- build/*.json
+	@$(BIN)/python tests/nag/run.py build/*.json
 
 # Formats the code.
 format: setup

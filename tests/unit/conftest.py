@@ -43,13 +43,13 @@ def cfn_lint() -> CfnLint:
 def parliament() -> Parliament:
     """Gives parliament's findings on an IAM policy document, issue to detail.
 
-    It finds its data through pkg_resources, which setuptools no longer brings, and leaves the
-    files open.
+    It finds its data through pkg_resources, which setuptools no longer brings, leaves the files
+    open, and warns where Python compiles it for the first time.
     """
     stand_in = ModuleType("pkg_resources")
     stand_in.resource_filename = lambda package, name: str(package_files.files(package) / name)
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
+        warnings.simplefilter("ignore")
         patch.setitem(sys.modules, "pkg_resources", stand_in)
         import parliament as library
 

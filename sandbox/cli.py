@@ -245,10 +245,10 @@ def _print_status(collected: status.Status) -> None:
 
 
 def _wait_for_interrupt(emulator: Emulator) -> None:
-    print("\nCtrl-C stops the sandbox and removes everything it wrote.", flush=True)
     if emulator.process is None:
         return
     with contextlib.suppress(KeyboardInterrupt):
+        print("\nCtrl-C stops the sandbox and removes everything it wrote.", flush=True)
         emulator.process.wait()
         raise CommandError("the embedded AWS ended by itself.")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import socket
@@ -26,6 +27,23 @@ def servers(checkout: Checkout) -> list[str]:
         ["ps", "-ww", "-eo", "command="], capture_output=True, text=True, check=True
     )
     return [line for line in listed.stdout.splitlines() if str(checkout.path / ".sandbox") in line]
+
+
+@contextlib.contextmanager
+def foreground(checkout: Checkout) -> Iterator[subprocess.Popen[str]]:
+    """An empty sandbox in the foreground, once it waits for Ctrl-C."""
+    process = subprocess.Popen(
+        [*SANDBOX, "up", "--empty"],
+        cwd=checkout.path,
+        env=checkout.environment({"PYTHONUNBUFFERED": "1"}),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        for line in process.stdout or ():
+            if "Ctrl-C" in line:
+                break
+        yield process
 
 
 @pytest.fixture
@@ -134,17 +152,7 @@ def test_commands_say_so_where_none_runs(checkout: Checkout, command: str) -> No
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_sandbox_leaves_nothing(checkout: Checkout, number: signal.Signals) -> None:
     before = checkout.files()
-    process = subprocess.Popen(
-        [*SANDBOX, "up", "--empty"],
-        cwd=checkout.path,
-        env=checkout.environment({"PYTHONUNBUFFERED": "1"}),
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with process:
-        for line in process.stdout or ():
-            if "Ctrl-C" in line:
-                break
+    with foreground(checkout) as process:
         process.send_signal(number)
         assert process.wait(timeout=15) == (0 if number == signal.SIGINT else 128 + number)
     assert servers(checkout) == []
@@ -169,17 +177,7 @@ def test_an_interrupt_during_the_start_leaves_nothing(checkout: Checkout) -> Non
 
 
 def test_the_server_ends_when_its_parent_is_killed(checkout: Checkout) -> None:
-    process = subprocess.Popen(
-        [*SANDBOX, "up", "--empty"],
-        cwd=checkout.path,
-        env=checkout.environment({"PYTHONUNBUFFERED": "1"}),
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with process:
-        for line in process.stdout or ():
-            if "Ctrl-C" in line:
-                break
+    with foreground(checkout) as process:
         process.kill()
     deadline = time.monotonic() + 10
     while servers(checkout) and time.monotonic() < deadline:

@@ -5,7 +5,7 @@ CHALICE_PARTS := image_api crud_api
 PACKAGES := benchmarks deploy monitoring sandbox webtier
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format templates bench requirements clean
+.PHONY: help setup demo test coverage check format templates bench requirements clean
 
 # Lists the targets.
 help:
@@ -29,6 +29,10 @@ demo: setup
 # Runs every check and every test.
 test: setup check
 	@$(BIN)/python -m pytest
+
+# Runs every test and reports what they cover.
+coverage: setup
+	@$(BIN)/python -m pytest --cov --cov-report=term
 
 # Checks style, types and templates.
 check: setup templates

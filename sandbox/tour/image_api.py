@@ -6,7 +6,7 @@ import io
 from typing import TYPE_CHECKING, Any
 
 import httpx
-from PIL import Image
+from PIL import Image, ImageChops, ImageOps, ImageStat
 
 from benchmarks.photograph import photograph
 
@@ -46,6 +46,11 @@ def tour(context: Context, report: Report) -> None:
             )
             step.check(seen == (rendition["width"], rendition["height"]), f"it is {seen} in truth")
             step.check(seen[1] > seen[0], f"{seen} is not upright")
+        marked, unmarked = _differences(picture, content)
+        step.evidence(
+            "watermark", f"differs by {marked:.1f} levels bottom right, {unmarked:.1f} top left"
+        )
+        step.check(marked > 2 * unmarked, "there is no watermark")
 
     with (
         report.step("image_api: what is broken is refused with a problem document") as step,
@@ -66,6 +71,23 @@ def tour(context: Context, report: Report) -> None:
         image = step.wait("its refusal", lambda: _settled(api, posted.json()["id"]), timeout=60)
         step.evidence("  refused", f"{image['status']}: {image['problem']['detail']}")
         step.check(image["status"] == "rejected", f"its status is {image['status']}")
+
+
+def _differences(picture: bytes, rendition: bytes) -> tuple[float, float]:
+    """How far a rendition is from the picture itself, bottom right and top left.
+
+    Mean absolute differences of the luminance, in levels of 0 to 255.
+    """
+    with Image.open(io.BytesIO(picture)) as source, Image.open(io.BytesIO(rendition)) as made:
+        plain = ImageOps.exif_transpose(source).convert("L").resize(made.size)
+        difference = ImageChops.difference(plain, made.convert("L"))
+    width, height = difference.size
+    corners = (
+        (width * 3 // 4, height * 7 // 8, width, height),
+        (0, 0, width // 4, height // 8),
+    )
+    right, left = (ImageStat.Stat(difference.crop(box)).mean[0] for box in corners)
+    return right, left
 
 
 def _settled(api: httpx.Client, identifier: str) -> dict[str, Any] | None:

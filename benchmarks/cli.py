@@ -7,13 +7,31 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from benchmarks import images
+from benchmarks import (
+    crud_cold_start,
+    crud_handler,
+    image_cold_start,
+    image_memory,
+    image_quality,
+    image_throughput,
+    images,
+    partition_limits,
+)
 from benchmarks.worker import WorkerError
 
 if TYPE_CHECKING:
     from benchmarks.ratios import Result
 
-BENCHMARKS = {images.NAME: images.run}
+BENCHMARKS = {
+    crud_cold_start.NAME: crud_cold_start.run,
+    crud_handler.NAME: crud_handler.run,
+    image_cold_start.NAME: image_cold_start.run,
+    image_throughput.NAME: image_throughput.run,
+    image_memory.NAME: image_memory.run,
+    image_quality.NAME: image_quality.run,
+    images.NAME: images.run,
+    partition_limits.NAME: partition_limits.run,
+}
 ROUNDS = 15
 
 
@@ -63,8 +81,10 @@ def _positive(text: str) -> int:
 def _text(result: Result) -> str:
     if result.skipped is not None:
         return f"{result.name}: skipped: {result.skipped}"
-    return "\n".join(
+    lines = [
         f"{result.name}: {label}: {ratio.median:.2f} ({ratio.low:.2f} to {ratio.high:.2f}), "
         f"goal {ratio.goal:.2f} {'met' if ratio.met else 'missed'}"
         for label, ratio in result.ratios.items()
-    )
+    ]
+    lines += [f"{result.name}: {label}: {figure}" for label, figure in result.figures.items()]
+    return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Peers from npm, in the versions package-lock.json pins, installed on first use."""
+"""Peers: sharp from npm, pinned by package-lock.json and installed on first use; libvips."""
 
 from __future__ import annotations
 
@@ -29,6 +29,17 @@ def sharp() -> str:
             lines = finished.stderr.strip().splitlines() or ["it said nothing"]
             raise PeerMissing(f"sharp could not be installed: npm ci failed: {lines[-1]}")
     return pinned
+
+
+def libvips() -> str:
+    """Return the version of libvips. Raises PeerMissing."""
+    try:
+        import pyvips
+    except (ImportError, OSError) as error:
+        raise PeerMissing(
+            "pyvips is not installed, so there is no libvips to compare with"
+        ) from error
+    return ".".join(str(pyvips.version(part)) for part in range(3))
 
 
 def _installed() -> str | None:

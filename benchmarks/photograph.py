@@ -13,7 +13,7 @@ from PIL import Image, ImageChops, ImageDraw
 
 ORIENTATION = 0x0112  # Exif 2.32, 4.6.4 A
 # (pixels across one grain, share of the contrast): coarse grains strong, fine grains faint.
-OCTAVES = ((256, 0.40), (64, 0.30), (16, 0.22), (4, 0.16), (1, 0.05))
+OCTAVES = ((256, 0.40), (64, 0.22), (16, 0.09), (4, 0.05), (1, 0.03))
 
 
 def photograph(width: int, height: int, *, orientation: int = 1, seed: int = 1) -> bytes:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,15 @@ class Ratio:
 
 @dataclass(frozen=True)
 class Result:
-    """What a benchmark found: ratios by label, or the reason why there are none."""
+    """What a benchmark found: ratios by label, or the reason why there are none.
+
+    `figures` are this machine's own: they are for reading, and compare with nothing.
+    """
 
     name: str
     ratios: dict[str, Ratio]
     skipped: str | None = None
+    figures: Mapping[str, float] = field(default_factory=dict)
 
     def document(self) -> dict[str, object]:
         """Return the result as the members of one JSON object."""
@@ -42,6 +46,8 @@ class Result:
             "name": self.name,
             "ratios": {label: asdict(ratio) for label, ratio in self.ratios.items()},
         }
+        if self.figures:
+            members["figures"] = dict(self.figures)
         return members if self.skipped is None else members | {"skipped": self.skipped}
 
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 
@@ -41,10 +41,20 @@ class Worker:
 
 
 @contextmanager
-def started(command: Sequence[str], directory: Path) -> Iterator[Worker]:
-    """Start a worker in `directory`, and end it, whatever happens."""
+def started(
+    command: Sequence[str], directory: Path, environment: Mapping[str, str] | None = None
+) -> Iterator[Worker]:
+    """Start a worker in `directory`, and end it, whatever happens.
+
+    `environment` takes the place of this process's environment variables.
+    """
     process = subprocess.Popen(
-        list(command), cwd=directory, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        list(command),
+        cwd=directory,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     try:
         yield Worker(process)

@@ -1,36 +1,34 @@
 """Routes and handlers of the image API."""
 
-import logging
 import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from chalice.app import Chalice, CORSConfig, IAMAuthorizer, Response
 
-from chalicelib import images, keys, processing, storage
-from chalicelib.notifications import ObjectCreated, objects_created
+from chalicelib import formats, images, keys, storage, telemetry
+from chalicelib.notifications import ObjectChange, object_changes
 from chalicelib.settings import Settings
 from problem_details import cors_middleware, problem_middleware
 
 if TYPE_CHECKING:
     from chalice.app import EventSourceHandler, Request
 
-UPLOAD_TYPES = [
-    "application/octet-stream",
-    "image/gif",
-    "image/jpeg",
-    "image/jpg",
-    "image/png",
-    "image/webp",
-    "multipart/form-data",
-]
+UPLOAD_TYPES = sorted(
+    {"application/octet-stream", "image/jpg", "multipart/form-data"}
+    | {each.media_type for each in formats.FORMATS}
+)
 
+# What documents hold changes, and their URLs are credentials.
+UNCACHED: dict[str, str | list[str]] = {"Cache-Control": "no-store"}
+
+telemetry.configure_logging()
 settings = Settings.from_environment(os.environ)
 # Made while the function starts, when Lambda gives it a whole processor.
-store = storage.connect(settings.source_bucket, settings.destination_bucket)
+store = storage.connect(settings.source_bucket, settings.destination_bucket, settings.cdn_base_url)
 
-app = Chalice(app_name="image_api")
-app.log.setLevel(logging.INFO)
+# Chalice's own log handler writes lines that are not JSON.
+app = Chalice(app_name="image_api", configure_logs=False)
 # API Gateway hands over every other type as text, which would damage the bytes.
 app.api.binary_types = sorted({*app.api.binary_types, *UPLOAD_TYPES})
 if settings.cors_origin:
@@ -50,24 +48,25 @@ def create_image() -> Response:
     location = f"images/{image_id}"
     return Response(
         {"id": image_id, "status": "pending", "links": {"self": location}},
-        headers={"Location": location},
+        headers={"Location": location, **UNCACHED},
         status_code=202,
     )
 
 
 @app.route("/images", methods=["GET"], authorizer=authorizer)
-def list_images() -> dict[str, Any]:
+def list_images() -> Response:
     """Show a page of images."""
     request = cast("Request", app.current_request)
     documents, following = images.page(store, dict(request.query_params or {}))
     listed = [document | {"links": {"self": f"images/{document['id']}"}} for document in documents]
-    return {"images": listed, "next": following}
+    return Response({"images": listed, "next": following}, headers=UNCACHED)
 
 
 @app.route("/images/{image_id}", methods=["GET"], authorizer=authorizer)
-def show_image(image_id: str) -> dict[str, Any]:
+def show_image(image_id: str) -> Response:
     """Show an image and its renditions."""
-    return images.show(store, image_id) | {"links": {"self": image_id}}
+    document = images.show(store, image_id) | {"links": {"self": image_id}}
+    return Response(document, headers=UNCACHED)
 
 
 @app.route("/images/{image_id}", methods=["DELETE"], authorizer=authorizer)
@@ -77,11 +76,48 @@ def delete_image(image_id: str) -> Response:
     return Response("", status_code=204)
 
 
-@app.on_s3_event(bucket=settings.source_bucket, events=["s3:ObjectCreated:*"], prefix=keys.SOURCES)
-def process(created: Sequence[ObjectCreated]) -> None:
-    """Make the renditions of new uploads."""
-    processing.process_all(store, settings.source_bucket, created)
+@app.route("/uploads", methods=["POST"], authorizer=authorizer)
+def create_upload() -> Response:
+    """Give out a form that uploads a file to S3, for what is too large to pass through here."""
+    request = cast("Request", app.current_request)
+    image_id, post = images.begin_upload(
+        store, cast("bytes", request.raw_body), settings.max_upload_bytes
+    )
+    location = f"images/{image_id}"
+    return Response(
+        {
+            "id": image_id,
+            "url": post.url,
+            "fields": post.fields,
+            "expires_at": post.expires_at.isoformat().replace("+00:00", "Z"),
+            "max_bytes": settings.max_upload_bytes,
+            "links": {"image": location},
+        },
+        headers={"Location": location, **UNCACHED},
+        status_code=201,
+    )
+
+
+@app.on_s3_event(
+    bucket=settings.source_bucket,
+    events=["s3:ObjectCreated:*", "s3:ObjectRemoved:*"],
+    prefix=keys.SOURCES,
+)
+def process(changes: Sequence[ObjectChange]) -> None:
+    """Make the renditions of new uploads, and remove those of removed ones."""
+    # Here, because every function imports this file, and the API's cold start needs none of it.
+    from chalicelib import processing
+
+    processing.process_all(store, settings.max_upload_bytes, changes)
 
 
 # Chalice's S3Event reads the first record only, and fails on s3:TestEvent.
-cast("EventSourceHandler", process).event_class = objects_created
+cast("EventSourceHandler", process).event_class = object_changes
+
+
+@app.lambda_function()
+def reprocess(event: dict[str, Any], _context: Any) -> dict[str, Any]:
+    """Bring renditions up to date with the presets, as S3 Batch Operations asks for it."""
+    from chalicelib import reprocessing
+
+    return reprocessing.reprocess(store, settings.max_upload_bytes, event)

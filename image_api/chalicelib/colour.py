@@ -7,10 +7,14 @@ have to be sRGB, which is what a browser takes an untagged image for (CSS Color 
 from __future__ import annotations
 
 import io
+import math
+from functools import lru_cache
+from typing import cast
 
 from PIL import Image, ImageCms
 
 SRGB = ImageCms.createProfile("sRGB")
+LAB = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
 
 # Pillow filters these directly; palette indexes, bilevel and 16-bit pixels are converted before.
 FILTERED_MODES = frozenset({"L", "RGB", "RGBA", "CMYK"})
@@ -23,45 +27,73 @@ def can_be_filtered(image: Image.Image) -> bool:
     return image.mode in FILTERED_MODES and not keyed
 
 
-def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+def to_srgb(image: Image.Image, profile: bytes | None, *, consume: bool = False) -> Image.Image:
     """Return the picture in sRGB: mode RGBA if it has transparency, RGB otherwise.
 
     `profile` is the embedded ICC profile. One that is broken, or is made for another kind of
-    pixels, is passed over: the pixels are then taken for sRGB, as browsers do.
+    pixels, is passed over: the pixels are then taken for sRGB, as browsers do. With `consume` the
+    picture given may be changed, which saves a copy of it.
     """
-    if image.mode.startswith("I"):
-        # 0..65535 to 0..255. Plain convert("L") clips at 255 instead: nearly all turns white.
-        image = image.convert("I").point(lambda value: value * (1 / 257)).convert("L")
+    if image.mode == "F" or image.mode.startswith("I"):
+        image = _to_8_bits(image)
+    if image.mode == "LAB":
+        return _apply_profile(image, LAB.tobytes())
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         alpha = rgba.getchannel("A")
-        rgb = _apply_profile(rgba.convert("RGB"), profile)
+        rgb = _apply_profile(rgba.convert("RGB"), profile, consume=True)
         rgb.putalpha(alpha)
         return rgb
     if image.mode not in FILTERED_MODES:
-        image = image.convert("RGB")
-    return _apply_profile(image, profile)
+        image, consume = image.convert("RGB"), True
+    return _apply_profile(image, profile, consume=consume)
 
 
-def _apply_profile(image: Image.Image, profile: bytes | None) -> Image.Image:
+def _to_8_bits(image: Image.Image) -> Image.Image:
+    """Return grey of 16 bits, 32 bits or floating point as mode L, white at the type's largest."""
+    if image.mode.startswith("I;16"):
+        # Plain convert("L") clips at 255 instead: nearly all turns white.
+        return image.convert("I").point(lambda value: value * (1 / 257)).convert("L")
+    # TIFF: whole numbers of 16 bits signed or of 32, and shares from 0 to 1, in practice.
+    (low, high) = cast("tuple[float, float]", image.getextrema())
+    white = 1.0 if image.mode == "F" and high <= 1 else 255.0 if high <= 255 else 65_535.0
+    if not (math.isfinite(low) and math.isfinite(high)):
+        white = 1.0
+    if high > white:
+        white = float(high)
+    scale = 255 / white
+    return image.convert("F").point(lambda value: value * scale).convert("L")
+
+
+def _apply_profile(
+    image: Image.Image, profile: bytes | None, *, consume: bool = False
+) -> Image.Image:
     if profile:
-        try:
-            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            if not _is_srgb(image, source):
-                converted = ImageCms.profileToProfile(
-                    image,
-                    source,
-                    SRGB,
-                    renderingIntent=ImageCms.Intent.PERCEPTUAL,
-                    outputMode="RGB",
-                )
-                if converted is not None:
-                    return converted
-        except (OSError, ImageCms.PyCMSError):
-            pass
-    return image.convert("RGB")
+        transform = _transform(profile, image.mode)
+        if transform is not None:
+            if consume and image.mode == "RGB":
+                ImageCms.applyTransform(image, transform, inPlace=True)
+                return image
+            converted = ImageCms.applyTransform(image, transform)
+            if converted is not None:
+                return converted
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _is_srgb(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> bool:
-    description = ImageCms.getProfileDescription(profile)
-    return image.mode == "RGB" and description.strip().lower().startswith("srgb")
+@lru_cache(maxsize=8)
+def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """Return the transform to sRGB; None where the pixels are to be taken for sRGB already.
+
+    Making one costs more than applying it to a small picture, and a function sees the same few
+    profiles again and again.
+    """
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        description = ImageCms.getProfileDescription(source).strip().lower()
+        if mode == "RGB" and description.startswith("srgb"):
+            return None
+        return ImageCms.buildTransform(
+            source, SRGB, mode, "RGB", renderingIntent=ImageCms.Intent.PERCEPTUAL
+        )
+    except (OSError, ImageCms.PyCMSError):
+        return None

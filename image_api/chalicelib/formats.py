@@ -1,7 +1,7 @@
-"""Source formats: recognising them, the limits on them, and opening them safely.
+"""Source formats: recognising them, reading their headers, and opening them safely.
 
 Pillow decides what to decode by trying its plug-ins. Here the first bytes decide instead, and only
-that one plug-in is tried, so no other decoder ever sees a stranger's bytes.
+that one plug-in is imported and tried, so no other decoder ever sees a stranger's bytes.
 """
 
 from __future__ import annotations
@@ -12,50 +12,61 @@ import warnings
 import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING
 
-# Importing the plug-ins registers them. Left to itself, Pillow imports all of its 45 on first need.
-from PIL import GifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
-
+from . import headers
+from .headers import ORIENTATION, Layout
 from .refusals import CorruptImage, Empty, TooLarge, TooManyPixels, UnsupportedFormat
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from PIL import Image
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_PIXELS = 120_000_000
-# A JPEG is decoded smaller where that suffices, so more of its pixels fit in the same memory.
-MAX_DECODED_PIXELS = 50_000_000
-# The longest side libjpeg writes (JPEG_MAX_DIMENSION), and so the longest rendition.
-MAX_SIDE = 65_500
-
-Image.MAX_IMAGE_PIXELS = MAX_PIXELS
-
-ORIENTATION = 0x0112  # Exif 2.32, 4.6.4 A
+# The longest side libjpeg reads (JPEG_MAX_DIMENSION); the other formats are held to it too.
+MAX_SOURCE_SIDE = 65_500
 
 
 @dataclass(frozen=True)
 class Format:
-    """A source format: Pillow's name for it and its media type (IANA)."""
+    """A source format: Pillow's name for it, its plug-in's module and its media type (IANA)."""
 
     pillow: str
+    plugin: str
     media_type: str
+    read: Callable[[bytes], Layout]
 
 
-JPEG = Format(JpegImagePlugin.JpegImageFile.format, "image/jpeg")
-PNG = Format(PngImagePlugin.PngImageFile.format, "image/png")
-GIF = Format(GifImagePlugin.GifImageFile.format, "image/gif")
-WEBP = Format(WebPImagePlugin.WebPImageFile.format, "image/webp")
-FORMATS = (JPEG, PNG, GIF, WEBP)
+JPEG = Format("JPEG", "PIL.JpegImagePlugin", "image/jpeg", headers.read_jpeg)
+PNG = Format("PNG", "PIL.PngImagePlugin", "image/png", headers.read_png)
+GIF = Format("GIF", "PIL.GifImagePlugin", "image/gif", headers.read_gif)
+WEBP = Format("WEBP", "PIL.WebPImagePlugin", "image/webp", headers.read_webp)
+AVIF = Format("AVIF", "PIL.AvifImagePlugin", "image/avif", headers.read_isobmff)
+TIFF = Format("TIFF", "PIL.TiffImagePlugin", "image/tiff", headers.read_tiff)
+BMP = Format("BMP", "PIL.BmpImagePlugin", "image/bmp", headers.read_bmp)
+# An extra: it needs pillow-heif in the package. docs/renditions.md tells how.
+HEIC = Format("HEIF", "pillow_heif.HeifImagePlugin", "image/heic", headers.read_isobmff)
+FORMATS = (JPEG, PNG, GIF, WEBP, AVIF, TIFF, BMP, HEIC)
+# Only these animate: Pillow's AVIF and PNG plug-ins would, but browsers show those as stills too.
+ANIMATED = (GIF, WEBP)
+
+# Major brands of the files ISO/IEC 23008-12 (HEIF) and AV1 Image File Format, 6, define.
+AVIF_BRANDS = frozenset({b"avif", b"avis"})
+HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
 
 # What Pillow's decoders let through for odd files: not OSError alone. MemoryError is not among
 # them, for it says something about the function, not about the file.
 DECODER_ERRORS = (
     ArithmeticError,
+    AttributeError,
     EOFError,
     LookupError,
     NotImplementedError,
     OSError,
+    RuntimeError,
     SyntaxError,
     TypeError,
     ValueError,
@@ -66,11 +77,26 @@ DECODER_ERRORS = (
 
 @dataclass(frozen=True)
 class Header:
-    """What the header says: the format, and the size in pixels of the picture as it is seen."""
+    """What the header says: the format, and the size in pixels of the picture as it is seen.
+
+    `samples` is how many bytes the decoder needs besides the pixels.
+    """
 
     format: Format
     width: int
     height: int
+    frames: int = 1
+    orientation: int = 1
+    samples: int = 0
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """The (width, height) of the upright picture."""
+        return self.width, self.height
+
+    def stored(self, upright: tuple[int, int]) -> tuple[int, int]:
+        """Return an upright size as it lies in the file, before the orientation is applied."""
+        return upright[::-1] if self.orientation >= 5 else upright
 
 
 def sniff(data: bytes) -> Format:
@@ -88,12 +114,65 @@ def sniff(data: bytes) -> Format:
         return GIF
     if data[:4] == b"RIFF" and data[8:14] == b"WEBPVP":
         return WEBP
-    raise UnsupportedFormat("The upload is not a JPEG, PNG, GIF or WebP image.")
+    if data[4:8] == b"ftyp":
+        brands = _brands(data)
+        # Both kinds may name mif1; only AVIF names itself, and it is what everyone can read.
+        if brands & AVIF_BRANDS:
+            return AVIF
+        if brands & HEIC_BRANDS:
+            return HEIC
+    if data.startswith((b"II*\0", b"MM\0*")):
+        return TIFF
+    if data.startswith(b"BM"):
+        return BMP
+    raise UnsupportedFormat("The upload is not a JPEG, PNG, GIF, WebP, AVIF, TIFF or BMP image.")
+
+
+def _brands(data: bytes) -> set[bytes]:
+    """Return the brands a `ftyp` box names: the major one, and those it is compatible with."""
+    length = min(int.from_bytes(data[:4], "big"), 256)
+    return {data[at : at + 4] for at in (8, *range(16, length - 3, 4))}
+
+
+def read_header(data: bytes) -> Header:
+    """Read what the header tells, without decoding anything, and check that the file is whole.
+
+    This costs a millisecond and imports no decoder, so it can be done before anything is stored.
+    Raises Empty, TooLarge, UnsupportedFormat, TooManyPixels or CorruptImage. Damage further on
+    shows only when decoding.
+    """
+    if len(data) > MAX_BYTES:
+        raise TooLarge(f"The image has {len(data):,} bytes; the limit is {MAX_BYTES:,}.")
+    found = sniff(data)
+    try:
+        layout = found.read(data)
+    except headers.Broken as error:
+        raise CorruptImage("The image is damaged: its header is, or it breaks off.") from error
+    check_size(layout.width, layout.height)
+    size = layout.width, layout.height
+    width, height = size[::-1] if layout.orientation >= 5 else size
+    return Header(found, width, height, layout.frames, layout.orientation, layout.samples)
+
+
+def check_size(width: int, height: int) -> None:
+    """Raise TooManyPixels over the limits for any source, and CorruptImage for a side of none."""
+    if min(width, height) < 1:
+        raise CorruptImage(f"The image is damaged: it has {width} × {height} pixels.")
+    if width * height > MAX_PIXELS:
+        raise TooManyPixels(
+            f"The image has {width:,} × {height:,} pixels; the limit is {MAX_PIXELS:,}."
+        )
+    if max(width, height) > MAX_SOURCE_SIDE:
+        raise TooManyPixels(
+            f"The image is {max(width, height):,} pixels long; the limit is {MAX_SOURCE_SIDE:,}."
+        )
 
 
 @contextmanager
 def refusing_decoder_errors() -> Iterator[None]:
     """Turn what Pillow raises and warns while it reads a file into refusals."""
+    from PIL import Image
+
     with warnings.catch_warnings():
         # Pillow warns of oddities it copes with. The one warning that matters is the one about
         # images over MAX_IMAGE_PIXELS, which it only refuses from twice that size.
@@ -103,30 +182,35 @@ def refusing_decoder_errors() -> Iterator[None]:
             yield
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
             raise TooManyPixels(f"The image has more than {MAX_PIXELS:,} pixels.") from error
+        except (CorruptImage, TooManyPixels):
+            raise
         except DECODER_ERRORS as error:
             raise CorruptImage("The image is damaged: it cannot be decoded.") from error
 
 
-def open_image(data: bytes) -> Image.Image:
-    """Open `data` and read its header; the pixels are not decoded yet.
+def open_image(data: bytes, header: Header) -> Image.Image:
+    """Open `data`, whose header was read; the pixels are not decoded yet.
 
-    Returns the first frame of an animation. Raises Empty, TooLarge, UnsupportedFormat,
-    TooManyPixels or CorruptImage.
+    Raises TooManyPixels or CorruptImage, and UnsupportedFormat for HEIC without its extra.
     """
-    if len(data) > MAX_BYTES:
-        raise TooLarge(f"The image has {len(data):,} bytes; the limit is {MAX_BYTES:,}.")
-    found = sniff(data)
+    from PIL import Image
+
+    Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+    try:
+        # Importing a plug-in registers it. Left to itself, Pillow imports all of its 45.
+        import_module(header.format.plugin)
+    except ImportError as error:
+        raise UnsupportedFormat("HEIC images are not taken here.") from error
     with refusing_decoder_errors():
-        image = Image.open(io.BytesIO(data), formats=(found.pillow,))
-    if max(image.size) > MAX_SIDE:
-        raise TooManyPixels(
-            f"The image is {max(image.size):,} pixels long; the limit is {MAX_SIDE:,}."
-        )
+        image = Image.open(io.BytesIO(data), formats=(header.format.pillow,))
+    check_size(*image.size)
     return image
 
 
 def orientation(image: Image.Image) -> int:
     """Return the Exif orientation, 1 to 8; 1 where the file has none or a nonsensical one."""
+    if image.format == TIFF.pillow:
+        return 1  # Pillow turns a TIFF upright while it decodes it.
     try:
         with refusing_decoder_errors():
             value = image.getexif().get(ORIENTATION)
@@ -134,53 +218,3 @@ def orientation(image: Image.Image) -> int:
         # Damaged metadata is common in photographs that are otherwise whole.
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
-
-
-def upright_size(image: Image.Image) -> tuple[int, int]:
-    """Return (width, height) as seen once the orientation is applied; 5 to 8 swap the sides."""
-    width, height = image.size
-    return (height, width) if orientation(image) >= 5 else (width, height)
-
-
-def draft(image: Image.Image, size: tuple[int, int]) -> tuple[float, float, float, float] | None:
-    """Have a JPEG decoded at 1/2, 1/4 or 1/8 of its size, not below `size` (before orientation).
-
-    Returns the box, in decoded pixels, that the whole picture covers: it can end within a pixel.
-    Returns None for formats that have no such decoding. Raises TooManyPixels where what is left
-    to decode is still over MAX_DECODED_PIXELS.
-    """
-    drafted = image.draft("RGB", size)
-    if image.width * image.height > MAX_DECODED_PIXELS:
-        raise TooManyPixels(
-            f"The image needs {image.width:,} × {image.height:,} pixels decoded; "
-            f"the limit for its format is {MAX_DECODED_PIXELS:,}."
-        )
-    return drafted[1] if drafted else None
-
-
-def read_header(data: bytes, width: int) -> Header:
-    """Check everything the header tells, for renditions of up to `width` pixels.
-
-    This costs a millisecond, so it can be done before anything is stored. Raises Empty, TooLarge,
-    UnsupportedFormat, TooManyPixels or CorruptImage. Damage further on shows only when decoding.
-    """
-    image = open_image(data)
-    full_size = upright_size(image)
-    draft(image, source_size(image, rendition_size(full_size, width)))
-    return Header(sniff(data), *full_size)
-
-
-def rendition_size(full_size: tuple[int, int], width: int) -> tuple[int, int]:
-    """Return the (width, height) of a rendition at most `width` wide, in the same aspect ratio.
-
-    Never larger than `full_size`, never less than one pixel.
-    """
-    full_width, full_height = full_size
-    if width >= full_width:
-        return full_size
-    return width, max(1, round(full_height * width / full_width))
-
-
-def source_size(image: Image.Image, upright: tuple[int, int]) -> tuple[int, int]:
-    """Return an upright size as it lies in the file, before the orientation is applied."""
-    return upright[::-1] if orientation(image) >= 5 else upright

@@ -1,51 +1,80 @@
-"""The use cases of the HTTP API: take an image, show it, list images, delete one."""
+"""The use cases of the HTTP API: take an image or an upload, show it, list images, delete one."""
 
 from __future__ import annotations
 
 import base64
 import binascii
+import json
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from problem_details import Problem
+from problem_details import FieldError, Problem
 
-from . import identifiers, problems
-from .formats import read_header
+from . import identifiers, manifests, problems
+from .admission import inspect
+from .formats import FORMATS
 from .presets import PRESETS
 from .refusals import Refusal, TooLarge
+from .srcset import srcset
 from .storage import StorageUnavailable
+from .sweeping import sweep
+from .telemetry import BYTES, COUNT, Metrics
 from .uploads import MAX_BODY_BYTES, MalformedForm, file_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from .storage import ImageStore
+    from .manifests import Manifest
+    from .storage import ImageStore, PresignedPost, StoredSource
 
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 100
 # Showing an image is two requests to S3, so a page of them is read side by side.
 READERS = 8
 RETRY_AFTER = "2"  # seconds
+# A file whose first bytes will tell what it is, whatever it is called.
+ANY_FILE = "application/octet-stream"
 
 Document = dict[str, Any]
 
 
 def create(store: ImageStore, content_type: str, body: bytes) -> str:
     """Store an upload whose header is sound and return its id. Raises Problem."""
+    image_id = identifiers.new_id()
+    metrics = Metrics()
+    metrics.add("Uploads", 1, COUNT)
+    metrics.add("UploadedBytes", len(body), BYTES)
     try:
         if len(body) > MAX_BODY_BYTES:
-            raise TooLarge(f"The body has {len(body):,} bytes; the limit is {MAX_BODY_BYTES:,}.")
+            raise TooLarge(
+                f"The body has {len(body):,} bytes; the limit is {MAX_BODY_BYTES:,}. "
+                "POST to uploads for a form that takes larger files."
+            )
         data = file_in(content_type, body)
-        header = read_header(data, max(preset.width for preset in PRESETS))
+        header = inspect(data, PRESETS)
     except MalformedForm as error:
         raise Problem(problems.MALFORMED_FORM, str(error)) from error
     except Refusal as refusal:
-        raise problems.refused(refusal) from refusal
-    image_id = identifiers.new_id()
+        # The way that does take a larger file; relative to the request's URL, like every link.
+        extensions = {"links": {"uploads": "uploads"}} if isinstance(refusal, TooLarge) else {}
+        problem = problems.refused(refusal, extensions)
+        metrics.add("Rejections", 1, COUNT)
+        metrics.emit(image_id=image_id, problem=problem.problem_type.slug)
+        raise problem from refusal
     with _reporting_outages():
         store.put_source(image_id, data, header.format.media_type)
+    metrics.emit(image_id=image_id)
     return image_id
+
+
+def begin_upload(store: ImageStore, body: bytes, max_bytes: int) -> tuple[str, PresignedPost]:
+    """Return the id of an image to come, and the form that uploads it to S3.
+
+    `body` may be empty, or JSON with the `content_type` of the file. Raises Problem.
+    """
+    image_id = identifiers.new_id()
+    return image_id, store.presign_upload(image_id, _content_type(body), max_bytes)
 
 
 def show(store: ImageStore, image_id: str) -> Document:
@@ -79,20 +108,17 @@ def page(store: ImageStore, query: Mapping[str, str]) -> tuple[list[Document], s
 def delete(store: ImageStore, image_id: str) -> None:
     """Delete an image and its renditions. Raises Problem.
 
-    The source goes first: `processing.process` relies on it. Cut short, the deletion can be asked
-    for again: the image counts as found as long as its manifest is there.
+    The source goes first: `sweep` relies on it. Cut short, the deletion can be asked
+    for again: the image counts as found as long as its manifest is there. The event of the removal
+    would do the same in a moment, but whoever was told 204 may look at once.
     """
     if not identifiers.is_id(image_id):
         raise _not_found(image_id)
     with _reporting_outages():
-        manifest = store.get_manifest(image_id)
-        if manifest is None and store.find_source(image_id) is None:
+        if store.find_source(image_id) is None and store.get_manifest(image_id) is None:
             raise _not_found(image_id)
         store.delete_source(image_id)
-        # Processing may have ended since the manifest was read.
-        manifest = store.get_manifest(image_id) or manifest
-        listed = [rendition.key for rendition in manifest.renditions] if manifest else []
-        store.delete_renditions(image_id, listed)
+        sweep(store, image_id)
 
 
 def _document(store: ImageStore, image_id: str) -> Document | None:
@@ -105,32 +131,73 @@ def _document(store: ImageStore, image_id: str) -> Document | None:
         "created_at": identifiers.created_at(image_id),
         "source": {"media_type": source.media_type, "bytes": source.bytes},
         "renditions": [],
+        "srcset": {},
         "problem": None,
     }
-    manifest = store.get_manifest(image_id)
-    if manifest is None:
+    stored = store.get_manifest(image_id)
+    if stored is None or not _tells_of(stored.manifest, source):
         return document
+    manifest = stored.manifest
     if manifest.source is not None:
         document["source"] |= {
             "media_type": manifest.source.media_type,
             "width": manifest.source.width,
             "height": manifest.source.height,
         }
+    renditions = [
+        {
+            "preset": rendition.preset,
+            "format": rendition.format,
+            "media_type": rendition.media_type,
+            "width": rendition.width,
+            "height": rendition.height,
+            "bytes": rendition.bytes,
+            "url": store.url(rendition.key, rendition.media_type),
+        }
+        for rendition in manifest.renditions
+    ]
     return document | {
         "status": manifest.status,
-        "renditions": [
-            {
-                "preset": rendition.preset,
-                "format": rendition.format,
-                "width": rendition.width,
-                "height": rendition.height,
-                "bytes": rendition.bytes,
-                "url": store.url(rendition.key),
-            }
-            for rendition in manifest.renditions
-        ],
+        "renditions": renditions,
+        "srcset": srcset(renditions, manifest.source),
         "problem": manifest.problem,
     }
+
+
+def _tells_of(manifest: Manifest, source: StoredSource) -> bool:
+    """Tell whether a manifest is what to show of this upload; if not, its result is still to come.
+
+    A failure is not shown while Lambda has retries left.
+    """
+    if manifest.status == "failed":
+        return manifest.attempts >= manifests.INVOCATIONS
+    return manifest.origin.version == source.version
+
+
+def _content_type(body: bytes) -> str:
+    """Return the media type the upload is to have, as `content_type` in the body says."""
+    known = sorted(each.media_type for each in FORMATS)
+    if not body.strip():
+        return ANY_FILE
+    errors = []
+    try:
+        members = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise Problem(
+            problems.INVALID_BODY, "The body is not JSON. It may also be left out."
+        ) from error
+    if not isinstance(members, dict):
+        errors.append(FieldError("", "It must be an object."))
+        members = {}
+    chosen = members.pop("content_type", ANY_FILE)
+    if chosen not in (ANY_FILE, *known):
+        errors.append(FieldError("/content_type", f"It must be one of {', '.join(known)}."))
+    for name in sorted(members):
+        pointer = name[:64].replace("~", "~0").replace("/", "~1")
+        errors.append(FieldError(f"/{pointer}", "There is only content_type."))
+    if errors:
+        raise Problem(problems.INVALID_BODY, "The body says what the API cannot do.", errors)
+    return str(chosen)
 
 
 def _limit(text: str | None) -> int:

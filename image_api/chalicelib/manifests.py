@@ -10,7 +10,10 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-Status = Literal["ready", "rejected"]
+# How often Lambda invokes `process` for one event: the retries of resources.py, and once before.
+INVOCATIONS = 3
+
+Status = Literal["ready", "rejected", "failed"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class StoredRendition:
 
     preset: str
     format: str
+    media_type: str
     width: int
     height: int
     bytes: int
@@ -35,13 +39,36 @@ class StoredRendition:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """What a manifest was made from.
+
+    `version` is the upload's version id, or its entity tag where the bucket has no versions.
+    `sequencer` is that of the event that led to it, and `presets` the digest of the presets.
+    """
+
+    version: str
+    sequencer: str
+    presets: str
+
+
+@dataclass(frozen=True)
 class Manifest:
-    """How processing ended: "ready" with renditions, or "rejected" with a problem document."""
+    """How processing ended: "ready" with renditions, "rejected" or "failed" with a problem.
+
+    `attempts` counts the attempts that failed, and is 0 where one succeeded.
+    """
 
     status: Status
+    origin: Origin
     source: Source | None
     renditions: tuple[StoredRendition, ...]
     problem: dict[str, Any] | None
+    attempts: int = 0
+
+    def is_result_of(self, version: str, presets: str) -> bool:
+        """Tell whether this is what becomes of a version of the upload with these presets."""
+        made = self.origin.version == version and self.origin.presets == presets
+        return made and self.status != "failed"
 
     def to_json(self) -> bytes:
         """Return the manifest as JSON, the same bytes for equal manifests."""
@@ -54,17 +81,24 @@ class Manifest:
         source = members["source"]
         return cls(
             status=members["status"],
+            origin=Origin(**members["origin"]),
             source=Source(**source) if source else None,
             renditions=tuple(StoredRendition(**rendition) for rendition in members["renditions"]),
             problem=members["problem"],
+            attempts=members["attempts"],
         )
 
 
-def ready(source: Source, renditions: tuple[StoredRendition, ...]) -> Manifest:
+def ready(origin: Origin, source: Source, renditions: tuple[StoredRendition, ...]) -> Manifest:
     """Return the manifest of an image whose renditions are all stored."""
-    return Manifest("ready", source, renditions, None)
+    return Manifest("ready", origin, source, renditions, None)
 
 
-def rejected(problem: dict[str, Any]) -> Manifest:
+def rejected(origin: Origin, problem: dict[str, Any]) -> Manifest:
     """Return the manifest of an upload that cannot become renditions."""
-    return Manifest("rejected", None, (), problem)
+    return Manifest("rejected", origin, None, (), problem)
+
+
+def failed(origin: Origin, problem: dict[str, Any], attempts: int) -> Manifest:
+    """Return the manifest of an upload whose processing did not succeed, but may yet."""
+    return Manifest("failed", origin, None, (), problem, attempts)

@@ -8,23 +8,31 @@ form ("+" for a space).
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_plus
 
 logger = logging.getLogger("image_api.notifications")
 
+_HANDLED = ("ObjectCreated:", "ObjectRemoved:")
+_HEXADECIMAL = re.compile(r"[0-9A-Fa-f]{1,64}")
+
 
 @dataclass(frozen=True)
-class ObjectCreated:
-    """An object was written: its bucket, and its key decoded."""
+class ObjectChange:
+    """An object was created or removed: its bucket, and its key decoded.
+
+    `sequencer` orders the events of one key; "" where the record has none.
+    """
 
     bucket: str
     key: str
+    sequencer: str
 
 
-def objects_created(event: object, _context: object = None) -> tuple[ObjectCreated, ...]:
-    """Return the objects an event says were created, in its order.
+def object_changes(event: object, _context: object = None) -> tuple[ObjectChange, ...]:
+    """Return the changes an event tells of, in its order.
 
     Test events, other events and records that cannot be read give nothing and are logged: they
     would read no better the second time. Lambda's context is not used: it is taken so that this
@@ -34,20 +42,36 @@ def objects_created(event: object, _context: object = None) -> tuple[ObjectCreat
     if not isinstance(records, list):
         logger.info("nothing to do: the event has no records")
         return ()
-    found = (_object_created(record) for record in records)
-    return tuple(created for created in found if created is not None)
+    found = (_object_change(record) for record in records)
+    return tuple(change for change in found if change is not None)
 
 
-def _object_created(record: Any) -> ObjectCreated | None:
+def is_older(sequencer: str, than: str) -> bool:
+    """Tell whether an event came before another one of the same key.
+
+    Sequencers are hexadecimal and may differ in length. AWS compares them padded with zeros on the
+    right (https://repost.aws/knowledge-center/s3-duplicate-sqs-messages), where others read them as
+    numbers. Taking an event for older than it is would lose a change, the opposite costs a look at
+    the bucket: so it counts as older only where both agree.
+    """
+    if not sequencer or not than:
+        return False
+    width = max(len(sequencer), len(than))
+    a, b = sequencer.upper(), than.upper()
+    return a.ljust(width, "0") < b.ljust(width, "0") and a.rjust(width, "0") < b.rjust(width, "0")
+
+
+def _object_change(record: Any) -> ObjectChange | None:
     try:
         name = record["eventName"].removeprefix("s3:")
         bucket = record["s3"]["bucket"]["name"]
-        encoded = record["s3"]["object"]["key"]
-        key = unquote_plus(encoded, errors="strict")
+        key = unquote_plus(record["s3"]["object"]["key"], errors="strict")
+        sequencer = record["s3"]["object"].get("sequencer")
     except (AttributeError, KeyError, TypeError, UnicodeDecodeError) as error:
         logger.warning("record passed over, it cannot be read: %r", error)
         return None
-    if not name.startswith("ObjectCreated:"):
-        logger.info("record passed over, it is not about a new object: %s", name)
+    if not name.startswith(_HANDLED):
+        logger.info("record passed over, it is not about an object written or removed: %s", name)
         return None
-    return ObjectCreated(bucket, key)
+    known = isinstance(sequencer, str) and _HEXADECIMAL.fullmatch(sequencer)
+    return ObjectChange(bucket, key, sequencer if known else "")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from problem_details import Problem, ProblemType
 
 from .refusals import (
@@ -13,14 +15,19 @@ from .refusals import (
     UnsupportedFormat,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 EMPTY = ProblemType("empty", "The upload is empty", 400)
 MALFORMED_FORM = ProblemType("malformed-form", "The form cannot be read", 400)
+INVALID_BODY = ProblemType("invalid-body", "The request body is not valid", 400)
 INVALID_QUERY = ProblemType("invalid-query", "A query parameter is not valid", 400)
 IMAGE_NOT_FOUND = ProblemType("image-not-found", "There is no such image", 404)
 TOO_LARGE = ProblemType("too-large", "The upload has too many bytes", 413)
 UNSUPPORTED_FORMAT = ProblemType("unsupported-format", "The image format is not taken", 415)
 TOO_MANY_PIXELS = ProblemType("too-many-pixels", "The image has too many pixels", 422)
 CORRUPT_IMAGE = ProblemType("corrupt-image", "The image is damaged", 422)
+PROCESSING_FAILED = ProblemType("processing-failed", "The image could not be processed", 500)
 STORAGE_UNAVAILABLE = ProblemType("storage-unavailable", "The storage does not answer", 503)
 
 REFUSALS: dict[type[Refusal], ProblemType] = {
@@ -32,6 +39,6 @@ REFUSALS: dict[type[Refusal], ProblemType] = {
 }
 
 
-def refused(refusal: Refusal) -> Problem:
-    """Return the problem that tells the client of a refusal."""
-    return Problem(REFUSALS[type(refusal)], str(refusal))
+def refused(refusal: Refusal, extensions: Mapping[str, object] | None = None) -> Problem:
+    """Return the problem that tells the client of a refusal; `extensions` are further members."""
+    return Problem(REFUSALS[type(refusal)], str(refusal), extensions=extensions)

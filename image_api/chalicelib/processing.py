@@ -1,88 +1,206 @@
-"""The use case of the `process` function: an upload becomes renditions."""
+"""The use case behind `process` and `reprocess`: what is stored of an image follows its upload.
+
+An event says that an upload has changed, not what it is now: events come more than once, late and
+in any order. So each is taken as a reason to look. What the bucket holds then becomes renditions,
+or, where it holds nothing any more, its renditions go.
+
+Several runs may work on one image at the same time. Renditions of different uploads lie apart
+(`keys`), the manifest is replaced only where it is still the one that was read, and whoever has
+written it removes what belongs to no upload any more (`sweep`).
+"""
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from hashlib import sha256
+from time import perf_counter
+from typing import TYPE_CHECKING, Literal
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from problem_details import Problem
 
 from . import keys, manifests, problems
+from .notifications import is_older
 from .presets import PRESETS
-from .refusals import Refusal
-from .renditions import render
+from .refusals import Refusal, TooLarge
+from .storage import StorageUnavailable
+from .sweeping import sweep
+from .telemetry import BYTES, COUNT, MILLISECONDS, Metrics
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .notifications import ObjectCreated
-    from .storage import ImageStore
+    from .manifests import Manifest, Origin
+    from .notifications import ObjectChange
+    from .storage import ImageStore, StoredManifest, StoredSource
 
 logger = logging.getLogger("image_api.processing")
 
+# What a manifest was made with: other presets, other renditions.
+PRESETS_DIGEST = sha256(repr(PRESETS).encode()).hexdigest()[:16]
+# How often a run begins anew because another one changed the image under its hands.
+_ROUNDS = 5
 
-def process_all(store: ImageStore, bucket: str, created: Sequence[ObjectCreated]) -> None:
-    """Process every object that is an upload of this API, in `bucket`.
+Outcome = Literal["ready", "rejected", "removed", "unchanged", "late"]
+
+
+class Overtaken(Exception):
+    """Other runs changed the image again and again; the next attempt may have it to itself."""
+
+
+def process_all(store: ImageStore, max_bytes: int, changes: Sequence[ObjectChange]) -> None:
+    """Process every change of an upload of this API; `max_bytes` is the size of the largest one.
 
     One that fails does not keep the others from being done. Raises an ExceptionGroup of the
-    failures at the end, so that Lambda tries the event again; what is done then is done once more,
-    to the same result.
+    failures at the end, so that Lambda tries the event again; what is done then stays as it is.
     """
     failures = []
-    for object_created in created:
-        image_id = keys.image_id(object_created.key)
-        if object_created.bucket != bucket or image_id is None:
+    for change in changes:
+        image_id = keys.image_id(change.key)
+        if change.bucket != store.source_bucket or image_id is None:
             logger.warning(
-                "refused: %r in bucket %r is not an upload of this API",
-                object_created.key,
-                object_created.bucket,
+                "refused: %r in bucket %r is not an upload of this API", change.key, change.bucket
             )
             continue
         try:
-            process(store, image_id)
+            process(store, max_bytes, image_id, change.sequencer)
         except Exception as error:  # whatever it is, the other records get their turn
-            logger.exception("image %s failed", image_id)
+            logger.exception("image failed", extra={"image_id": image_id})
             failures.append(error)
+            _note_failure(store, image_id, change.sequencer)
     if failures:
-        raise ExceptionGroup(f"{len(failures)} of {len(created)} images failed", failures)
+        raise ExceptionGroup(f"{len(failures)} of {len(changes)} images failed", failures)
 
 
-def process(store: ImageStore, image_id: str) -> None:
-    """Make and store the renditions of an upload, then its manifest.
+def process(store: ImageStore, max_bytes: int, image_id: str, sequencer: str = "") -> Outcome:
+    """Make what is stored of an image follow its upload, and return what came of it.
 
     An upload that cannot become renditions ends in a manifest too: trying again would not mend it.
-    One that was deleted meanwhile leaves nothing. Raises StorageUnavailable.
+    Raises StorageUnavailable, and Overtaken.
     """
+    for _round in range(_ROUNDS):
+        stored = store.get_manifest(image_id)
+        if stored is not None and _is_late(sequencer, stored.manifest):
+            # This run, or an earlier attempt of it, may have written renditions before it lost.
+            sweep(store, image_id)
+            logger.info("late event, nothing to do", extra={"image_id": image_id})
+            return "late"
+        source = store.find_source(image_id)
+        if source is None:
+            sweep(store, image_id)
+            logger.info("upload is gone, and so is the rest", extra={"image_id": image_id})
+            return "removed"
+        if is_current(stored, source):
+            sweep(store, image_id)
+            logger.info("done already", extra={"image_id": image_id})
+            return "unchanged"
+        manifest = _make(store, max_bytes, image_id, source, sequencer)
+        if manifest is not None and _publish(store, image_id, manifest, stored):
+            sweep(store, image_id, stored)
+            return "ready" if manifest.status == "ready" else "rejected"
+    raise Overtaken(f"image {image_id} changed {_ROUNDS} times while it was processed")
+
+
+def is_current(stored: StoredManifest | None, source: StoredSource) -> bool:
+    """Tell whether a manifest is what becomes of this upload with today's presets."""
+    return stored is not None and stored.manifest.is_result_of(source.version, PRESETS_DIGEST)
+
+
+def _is_late(sequencer: str, manifest: Manifest) -> bool:
+    """Tell whether a later event has led to a result already."""
+    return manifest.status != "failed" and is_older(sequencer, manifest.origin.sequencer)
+
+
+def _make(
+    store: ImageStore, max_bytes: int, image_id: str, source: StoredSource, sequencer: str
+) -> Manifest | None:
+    """Make and store the renditions and return their manifest; None where the upload changed."""
+    # Here, so that what only looks (the API, a dry run, a duplicate event) does not import Pillow.
+    from . import renditions as pixels
+
+    origin = manifests.Origin(source.version, sequencer, PRESETS_DIGEST)
+    metrics = Metrics()
+    metrics.add("BytesIn", source.bytes, BYTES)
     try:
-        data = store.get_source(image_id)
+        if source.bytes > max_bytes:
+            # Whoever may write to the bucket may write 5 TB; memory has to be asked first.
+            raise TooLarge(f"The image has {source.bytes:,} bytes; the limit is {max_bytes:,}.")
+        started = perf_counter()
+        data = store.read_source(image_id, source.etag)
+        metrics.add("ReadTime", _milliseconds(started), MILLISECONDS)
         if data is None:
-            # An attempt before this one may have stopped half-way.
-            store.delete_renditions(image_id)
-            logger.info("image %s was deleted before it was processed", image_id)
-            return
-        header, renditions = render(data, PRESETS)
+            return None
+        started = perf_counter()
+        header, renditions = pixels.render(data, PRESETS)
+        metrics.add("RenderTime", _milliseconds(started), MILLISECONDS)
     except Refusal as refusal:
-        logger.info("image %s rejected: %s", image_id, refusal)
-        manifest = manifests.rejected(problems.refused(refusal).document())
-    else:
-        stored = []
-        for rendition in renditions:
-            key = keys.rendition(image_id, rendition.preset)
-            store.put_rendition(key, rendition.data)
-            stored.append(
-                manifests.StoredRendition(
-                    preset=rendition.preset,
-                    format="jpeg",
-                    width=rendition.width,
-                    height=rendition.height,
-                    bytes=len(rendition.data),
-                    key=key,
-                )
+        problem = problems.refused(refusal)
+        logger.info("rejected: %s", refusal, extra={"image_id": image_id})
+        metrics.add("Rejections", 1, COUNT)
+        metrics.emit(image_id=image_id, problem=problem.problem_type.slug)
+        return manifests.rejected(origin, problem.document())
+    started = perf_counter()
+    listed = []
+    for rendition in renditions:
+        key = keys.rendition(
+            image_id, source.version, rendition.preset, rendition.extension, rendition.data
+        )
+        store.put_rendition(key, rendition.data, rendition.media_type)
+        listed.append(
+            manifests.StoredRendition(
+                preset=rendition.preset,
+                format=rendition.format,
+                media_type=rendition.media_type,
+                width=rendition.width,
+                height=rendition.height,
+                bytes=len(rendition.data),
+                key=key,
             )
-        source = manifests.Source(header.format.media_type, header.width, header.height)
-        manifest = manifests.ready(source, tuple(stored))
-        logger.info("image %s ready", image_id)
-    store.put_manifest(image_id, manifest)
-    # A deletion removes the source first and the renditions after. So if the source is gone now,
-    # that deletion may have looked for renditions before they were written.
-    if store.find_source(image_id) is None:
-        store.delete_renditions(image_id)
-        logger.info("image %s was deleted while it was processed", image_id)
+        )
+    metrics.add("WriteTime", _milliseconds(started), MILLISECONDS)
+    metrics.add("Renditions", len(listed), COUNT)
+    metrics.add("BytesOut", sum(rendition.bytes for rendition in listed), BYTES)
+    metrics.emit(image_id=image_id)
+    logger.info("ready", extra={"image_id": image_id})
+    shown = manifests.Source(header.format.media_type, header.width, header.height)
+    return manifests.ready(origin, shown, tuple(listed))
+
+
+def _publish(
+    store: ImageStore, image_id: str, manifest: Manifest, replacing: StoredManifest | None
+) -> bool:
+    if store.put_manifest(image_id, manifest, replacing):
+        return True
+    # It may be this very write that came first, with its answer lost.
+    stored = store.get_manifest(image_id)
+    return stored is not None and stored.manifest == manifest
+
+
+def _note_failure(store: ImageStore, image_id: str, sequencer: str) -> None:
+    """Count a failed attempt in the manifest, so that GET can tell when the last one is spent.
+
+    An image that has a result keeps it. What made the attempt fail may keep this from being noted;
+    the event is not lost for that.
+    """
+    with suppress(StorageUnavailable, BotoCoreError, ClientError):
+        stored = store.get_manifest(image_id)
+        attempts = 1
+        if stored is not None:
+            if stored.manifest.status != "failed":
+                return
+            attempts += stored.manifest.attempts
+        problem = Problem(
+            problems.PROCESSING_FAILED,
+            "The image could not be processed, for a reason that is not its own. "
+            "It is kept, and can be processed again.",
+        )
+        origin: Origin = manifests.Origin("", sequencer, PRESETS_DIGEST)
+        manifest = manifests.failed(origin, problem.document(), attempts)
+        if store.find_source(image_id) is not None:
+            store.put_manifest(image_id, manifest, stored)
+
+
+def _milliseconds(started: float) -> float:
+    return (perf_counter() - started) * 1000

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from .formats import MAX_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 AUTHORISATIONS = ("iam", "none")
+DEFAULT_MAX_UPLOAD_BYTES = 50_000_000
 
 
 class SettingsError(ValueError):
@@ -20,13 +24,17 @@ class Settings:
     """What differs from stage to stage.
 
     `api_auth` is "iam" (requests signed with Signature Version 4) or "none" (open). `cors_origin`
-    is the origin whose pages may call the API, "*" for all, or "" for none.
+    is the origin whose pages may call the API, "*" for all, or "" for none. `max_upload_bytes` is
+    the size of the largest upload. `cdn_base_url` is the URL below which a CDN serves the
+    destination bucket, without a slash at its end, or "" for presigned URLs.
     """
 
     source_bucket: str
     destination_bucket: str
     api_auth: str
     cors_origin: str
+    max_upload_bytes: int = DEFAULT_MAX_UPLOAD_BYTES
+    cdn_base_url: str = ""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Settings:
@@ -36,6 +44,8 @@ class Settings:
             destination_bucket=_required(environ, "DESTINATION_BUCKET"),
             api_auth=environ.get("API_AUTH", "iam"),
             cors_origin=environ.get("CORS_ORIGIN", ""),
+            max_upload_bytes=_max_upload_bytes(environ.get("MAX_UPLOAD_BYTES", "")),
+            cdn_base_url=_cdn_base_url(environ.get("CDN_BASE_URL", "")),
         )
         if settings.source_bucket == settings.destination_bucket:
             raise SettingsError(
@@ -59,3 +69,26 @@ def _required(environ: Mapping[str, str], name: str) -> str:
             "in .chalice/config.json."
         )
     return value
+
+
+def _max_upload_bytes(text: str) -> int:
+    if not text:
+        return DEFAULT_MAX_UPLOAD_BYTES
+    digits = text.isascii() and text.isdecimal() and len(text) <= len(str(MAX_BYTES))
+    if not digits or not 1 <= int(text) <= MAX_BYTES:
+        raise SettingsError(
+            f"MAX_UPLOAD_BYTES is {text[:32]!r}; it must be a whole number from 1 to "
+            f"{MAX_BYTES}, which is what is decoded."
+        )
+    return int(text)
+
+
+def _cdn_base_url(text: str) -> str:
+    url = urlsplit(text)
+    wrong = url.scheme != "https" or not url.netloc or url.query or url.fragment
+    if text and (wrong or not text.isascii() or not text.isprintable() or " " in text):
+        raise SettingsError(
+            f"CDN_BASE_URL is {text[:200]!r}; it must be an https URL without a query, such as "
+            "https://images.example.com."
+        )
+    return text.rstrip("/")

@@ -63,12 +63,21 @@ def tour(context: Context, report: Report) -> None:
         step.check(400 <= refused.status_code < 500, f"expected a 4xx: {refused.text}")
         content_type = refused.headers["content-type"]
         step.check(content_type == "application/problem+json", f"it is {content_type}")
-        # Its header is whole, so that only decoding shows what is missing.
         posted = api.post(
             "/images", content=picture[:50_000], headers={"Content-Type": "image/jpeg"}
         )
-        step.evidence("half a picture", f"{posted.status_code} {posted.text[:80]}")
-        image = step.wait("its refusal", lambda: _settled(api, posted.json()["id"]), timeout=60)
+        step.evidence("half a picture", f"{posted.status_code} {posted.json().get('detail')}")
+        step.check(posted.status_code == 422, f"expected 422: {posted.text}")
+        # What is too large for the gateway goes to S3 by a form, where nothing looks at it.
+        form = api.post("/uploads").json()
+        sent = httpx.post(
+            form["url"], data=form["fields"], files={"file": b"a letter, no picture"}, timeout=30
+        )
+        step.evidence(
+            "a letter by a form", f"{sent.status_code}, up to {form['max_bytes']:,} bytes"
+        )
+        step.check(sent.status_code == 204, f"expected 204: {sent.text}")
+        image = step.wait("its refusal", lambda: _settled(api, form["id"]), timeout=60)
         step.evidence("  refused", f"{image['status']}: {image['problem']['detail']}")
         step.check(image["status"] == "rejected", f"its status is {image['status']}")
 

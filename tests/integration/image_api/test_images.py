@@ -1,111 +1,17 @@
-"""The image API in this process, on the embedded AWS: stack, S3 and Pillow are the real ones."""
+"""The HTTP API: uploads, documents, pages, deletion."""
 
 from __future__ import annotations
 
 import io
 import json
-from dataclasses import dataclass
-from typing import Any
-from urllib.parse import quote_plus
 
-import boto3
 import httpx
-import pytest
 from chalice.test import Client
 from PIL import Image
 
 from benchmarks.photograph import photograph
-from image_api import resources
 
 UNKNOWN_ID = "0" * 32
-
-
-@dataclass(frozen=True)
-class Deployed:
-    """The app on its stack: `client` has the role of api_handler, `worker` that of process."""
-
-    client: Client
-    worker: Client
-    s3: Any
-    source: str
-    destination: str
-
-    def upload(self, data: bytes, content_type: str = "image/jpeg") -> Any:
-        return self.client.http.post("/images", headers={"Content-Type": content_type}, body=data)
-
-    def get(self, path: str) -> Any:
-        return self.client.http.get(path)
-
-    def event(self, *keys: str, bucket: str | None = None) -> dict[str, Any]:
-        records = [
-            self.client.events.generate_s3_event(bucket or self.source, key)["Records"][0]
-            for key in keys
-        ]
-        return {"Records": records}
-
-    def process(self, event: dict[str, Any]) -> None:
-        self.worker.lambda_.invoke("process", event)
-
-    def keys(self, bucket: str) -> dict[str, str]:
-        """Key to ETag, the MD5 of the bytes."""
-        listed = self.s3.list_objects_v2(Bucket=bucket).get("Contents", [])
-        return {entry["Key"]: entry["ETag"] for entry in listed}
-
-
-@pytest.fixture
-def deployed(aws, deploy_stack, load_app, unique, tmp_path, monkeypatch):
-    outputs = deploy_stack(f"image-api-{unique}", resources.template())
-    environment = {**resources.environment(outputs), "API_AUTH": "none", "CORS_ORIGIN": "*"}
-    clients = {}
-    # As in Lambda, each function has its own role: the policies are part of what is tested.
-    for function, policy in resources.policies(outputs).items():
-        credentials = _role_credentials(aws, f"{unique}-{function}", policy)
-        monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
-        app = load_app("image_api", environment | credentials).app
-        clients[function] = Client(app, project_dir=str(tmp_path))
-    yield Deployed(
-        clients["api_handler"],
-        clients["process"],
-        aws.client("s3"),
-        outputs["SourceBucket"],
-        outputs["DestinationBucket"],
-    )
-    for bucket in (outputs["SourceBucket"], outputs["DestinationBucket"]):
-        _empty(aws.client("s3"), bucket)
-
-
-def _role_credentials(aws: Any, name: str, policy: dict[str, Any]) -> dict[str, str]:
-    iam = aws.client("iam")
-    trust = {
-        "Version": "2012-10-17",
-        "Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}],
-    }
-    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))["Role"]
-    iam.put_role_policy(RoleName=name, PolicyName="execution", PolicyDocument=json.dumps(policy))
-    assumed = aws.client("sts").assume_role(RoleArn=role["Arn"], RoleSessionName="test")
-    return {
-        "AWS_ACCESS_KEY_ID": assumed["Credentials"]["AccessKeyId"],
-        "AWS_SECRET_ACCESS_KEY": assumed["Credentials"]["SecretAccessKey"],
-        "AWS_SESSION_TOKEN": assumed["Credentials"]["SessionToken"],
-    }
-
-
-def _empty(s3: Any, bucket: str) -> None:
-    versions = s3.list_object_versions(Bucket=bucket)
-    for version in versions.get("Versions", []) + versions.get("DeleteMarkers", []):
-        s3.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
-
-
-def assert_problem(response: Any, status: int, slug: str) -> dict[str, Any]:
-    assert response.status_code == status, response.body
-    assert response.headers["Content-Type"] == "application/problem+json"
-    assert response.headers["Access-Control-Allow-Origin"] == "*"
-    problem = json.loads(response.body)
-    assert problem["type"] == f"/problems/{slug}"
-    assert problem["status"] == status
-    assert problem["title"]
-    assert problem["detail"]
-    return problem
 
 
 def test_an_upload_becomes_renditions(deployed):
@@ -145,7 +51,8 @@ def test_an_upload_becomes_renditions(deployed):
     for entry in shown["renditions"]:
         fetched = httpx.get(entry["url"])
         assert fetched.status_code == 200, fetched.text
-        assert fetched.headers["Content-Type"] == "image/jpeg"
+        assert fetched.headers["Content-Type"] == entry["media_type"] == "image/jpeg"
+        assert fetched.headers["Cache-Control"] == "private, max-age=3600, immutable"
         assert len(fetched.content) == entry["bytes"]
         with Image.open(io.BytesIO(fetched.content)) as rendition:
             assert rendition.format == "JPEG"
@@ -182,6 +89,7 @@ BROKEN_UPLOADS = [
     (b"", "image/png", 400, "empty"),
     (b"<html>", "image/png", 415, "unsupported-format"),
     (b"\xff\xd8\xff\xe0", "image/jpeg", 422, "corrupt-image"),
+    (photograph(800, 600)[:20_000], "image/jpeg", 422, "corrupt-image"),
     (b"\xff\xd8\xff" + bytes(4_500_000), "image/jpeg", 413, "too-large"),
     (b"no form", "multipart/form-data; boundary=x", 400, "malformed-form"),
     (b"no form", "multipart/form-data", 400, "malformed-form"),
@@ -189,15 +97,20 @@ BROKEN_UPLOADS = [
 ]
 
 
-def test_a_broken_upload_is_a_problem_and_is_not_stored(deployed, subtests):
+def test_a_broken_upload_is_a_problem_and_is_not_stored(deployed, assert_problem, subtests):
     for body, content_type, status, slug in BROKEN_UPLOADS:
         with subtests.test(slug=slug, content_type=content_type):
             assert_problem(deployed.upload(body, content_type), status, slug)
-    assert deployed.keys(deployed.source) == {}
+    assert deployed.keys(deployed.source) == []
 
 
-def test_an_image_that_breaks_off_is_rejected_not_retried(deployed):
-    image_id = deployed.upload(photograph(800, 600)[:20_000]).json_body["id"]
+def test_an_image_that_is_damaged_inside_is_rejected_not_retried(deployed):
+    output = io.BytesIO()
+    Image.open(io.BytesIO(photograph(400, 300))).save(output, "WEBP", lossless=True)
+    damaged = bytearray(output.getvalue())
+    # Whole by its structure, so only decoding finds the damage.
+    damaged[40:140] = bytes(100)
+    image_id = deployed.upload(bytes(damaged), "image/webp").json_body["id"]
 
     deployed.process(deployed.event(f"images/{image_id}"))
 
@@ -206,93 +119,10 @@ def test_an_image_that_breaks_off_is_rejected_not_retried(deployed):
     assert shown["renditions"] == []
     assert shown["problem"]["type"] == "/problems/corrupt-image"
     assert shown["problem"]["status"] == 422
-    assert list(deployed.keys(deployed.destination)) == [f"renditions/{image_id}/manifest.json"]
+    assert deployed.keys(deployed.destination) == [f"manifests/{image_id}.json"]
 
 
-def test_a_duplicate_event_changes_nothing(deployed):
-    image_id = deployed.upload(photograph(800, 600)).json_body["id"]
-    event = deployed.event(f"images/{image_id}")
-    deployed.process(event)
-    once = deployed.keys(deployed.destination)
-    assert len(once) == 5
-
-    for _ in range(3):
-        deployed.process(event)
-
-    assert deployed.keys(deployed.destination) == once
-
-
-def test_a_crash_after_any_write_shows_nothing_and_the_next_run_ends_the_same(deployed, subtests):
-    from chalicelib.storage import ImageStore
-
-    def crash_after(writes: int) -> pytest.MonkeyPatch:
-        patch = pytest.MonkeyPatch()
-        left = iter(range(writes))
-        for name in ("put_rendition", "put_manifest"):
-            write = getattr(ImageStore, name)
-
-            def counted(*arguments: Any, write: Any = write) -> None:
-                if next(left, None) is None:
-                    raise RuntimeError("the function was killed")
-                write(*arguments)
-
-            patch.setattr(ImageStore, name, counted)
-        return patch
-
-    data = photograph(800, 600)
-    for writes in range(5):
-        image_id = deployed.upload(data).json_body["id"]
-        event = deployed.event(f"images/{image_id}")
-        with subtests.test(writes=writes):
-            patch = crash_after(writes)
-            with pytest.raises(ExceptionGroup):
-                deployed.process(event)
-            patch.undo()
-            assert deployed.get(f"/images/{image_id}").json_body["status"] == "pending"
-            assert len(deployed.keys(deployed.destination)) == writes
-
-            deployed.process(event)
-            assert deployed.get(f"/images/{image_id}").json_body["status"] == "ready"
-            assert len(deployed.keys(deployed.destination)) == 5
-        assert deployed.client.http.delete(f"/images/{image_id}").status_code == 204
-
-
-def test_an_event_with_two_records_does_both(deployed):
-    ids = [deployed.upload(photograph(64, 48, seed=seed)).json_body["id"] for seed in (1, 2)]
-
-    deployed.process(deployed.event(*(f"images/{image_id}" for image_id in ids)))
-
-    assert [deployed.get(f"/images/{image_id}").json_body["status"] for image_id in ids] == [
-        "ready",
-        "ready",
-    ]
-
-
-def test_a_record_that_fails_does_not_stop_the_others(deployed):
-    ids = [deployed.upload(photograph(64, 48, seed=seed)).json_body["id"] for seed in (1, 2)]
-    deny = {
-        "Effect": "Deny",
-        "Principal": "*",
-        "Action": "s3:GetObject",
-        "Resource": f"arn:aws:s3:::{deployed.source}/images/{ids[0]}",
-    }
-    deployed.s3.put_bucket_policy(
-        Bucket=deployed.source,
-        Policy=json.dumps({"Version": "2012-10-17", "Statement": [deny]}),
-    )
-    event = deployed.event(*(f"images/{image_id}" for image_id in ids))
-
-    with pytest.raises(ExceptionGroup, match="1 of 2 images failed"):
-        deployed.process(event)
-    assert deployed.get(f"/images/{ids[1]}").json_body["status"] == "ready"
-
-    # Lambda tries the event again; by then the cause is gone.
-    deployed.s3.delete_bucket_policy(Bucket=deployed.source)
-    deployed.process(event)
-    assert deployed.get(f"/images/{ids[0]}").json_body["status"] == "ready"
-
-
-def test_a_permission_that_is_missing_is_a_500_that_tells_nothing(deployed, caplog):
+def test_a_permission_that_is_missing_is_a_500_that_tells_nothing(deployed, assert_problem, caplog):
     deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject"}
     deployed.s3.put_bucket_policy(
         Bucket=deployed.source,
@@ -310,80 +140,7 @@ def test_a_permission_that_is_missing_is_a_500_that_tells_nothing(deployed, capl
     assert "AccessDenied" in caplog.text
 
 
-def test_an_object_deleted_before_its_event_leaves_nothing(deployed):
-    image_id = deployed.upload(photograph(64, 48)).json_body["id"]
-    assert deployed.client.http.delete(f"/images/{image_id}").status_code == 204
-    # Left by an attempt that was cut short.
-    stray = f"renditions/{image_id}/small.jpg"
-    deployed.s3.put_object(Bucket=deployed.destination, Key=stray, Body=b"")
-
-    deployed.process(deployed.event(f"images/{image_id}"))
-
-    assert deployed.keys(deployed.destination) == {}
-
-
-def test_an_object_deleted_while_it_is_processed_leaves_nothing(deployed, monkeypatch):
-    from chalicelib import processing
-
-    image_id = deployed.upload(photograph(64, 48)).json_body["id"]
-    render = processing.render
-
-    def render_while_deleted(*arguments: Any) -> Any:
-        result = render(*arguments)
-        assert deployed.client.http.delete(f"/images/{image_id}").status_code == 204
-        return result
-
-    monkeypatch.setattr(processing, "render", render_while_deleted)
-    deployed.process(deployed.event(f"images/{image_id}"))
-
-    assert deployed.keys(deployed.destination) == {}
-    assert_problem(deployed.get(f"/images/{image_id}"), 404, "image-not-found")
-
-
-def test_an_event_without_uploads_is_a_success_without_work(deployed, subtests):
-    for event in (
-        {"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "b", "RequestId": "r"},
-        {"Records": []},
-        {"Records": [{"eventSource": "aws:sqs", "body": "{}"}]},
-        {},
-    ):
-        with subtests.test(event=event):
-            deployed.process(event)
-            assert deployed.keys(deployed.destination) == {}
-
-
-def test_keys_are_decoded_once(deployed):
-    image_id = deployed.upload(photograph(64, 48)).json_body["id"]
-    key = f"images/{image_id}"
-    data = deployed.s3.get_object(Bucket=deployed.source, Key=key)["Body"].read()
-    for name in ("images/a b+", f"{key}+", f"images%2F{image_id}", f"images/../{key}"):
-        deployed.s3.put_object(Bucket=deployed.source, Key=name, Body=data)
-
-    # As S3 sends them, plus one that only a second decoding would turn into the upload's key.
-    deployed.process(
-        deployed.event(
-            "images/a+b%2B",
-            quote_plus(f"{key}+"),
-            quote_plus(f"images%2F{image_id}"),
-            quote_plus(f"images/../{key}"),
-            "images/%FF",
-        )
-    )
-    assert deployed.keys(deployed.destination) == {}
-
-    deployed.process(deployed.event(quote_plus(key)))
-    assert len(deployed.keys(deployed.destination)) == 5
-
-
-def test_events_of_other_buckets_are_refused(deployed):
-    image_id = deployed.upload(photograph(64, 48)).json_body["id"]
-
-    deployed.process(deployed.event(f"images/{image_id}", bucket=deployed.destination))
-
-    assert deployed.keys(deployed.destination) == {}
-
-
-def test_a_deleted_image_is_gone_with_its_renditions(deployed):
+def test_a_deleted_image_is_gone_with_its_renditions(deployed, assert_problem):
     image_id = deployed.upload(photograph(64, 48)).json_body["id"]
     deployed.process(deployed.event(f"images/{image_id}"))
 
@@ -391,8 +148,8 @@ def test_a_deleted_image_is_gone_with_its_renditions(deployed):
 
     assert deleted.status_code == 204
     assert deleted.body == b""
-    assert deployed.keys(deployed.source) == {}
-    assert deployed.keys(deployed.destination) == {}
+    assert deployed.keys(deployed.source) == []
+    assert deployed.keys(deployed.destination) == []
     assert_problem(deployed.get(f"/images/{image_id}"), 404, "image-not-found")
     assert_problem(deployed.client.http.delete(f"/images/{image_id}"), 404, "image-not-found")
 
@@ -401,13 +158,14 @@ def test_a_deletion_cut_short_can_be_finished(deployed):
     image_id = deployed.upload(photograph(64, 48)).json_body["id"]
     deployed.process(deployed.event(f"images/{image_id}"))
     deployed.s3.delete_object(Bucket=deployed.source, Key=f"images/{image_id}")
+    assert len(deployed.keys(deployed.destination)) == 5
 
     assert deployed.client.http.delete(f"/images/{image_id}").status_code == 204
 
-    assert deployed.keys(deployed.destination) == {}
+    assert deployed.keys(deployed.destination) == []
 
 
-def test_an_unknown_image_is_not_found(deployed, subtests):
+def test_an_unknown_image_is_not_found(deployed, assert_problem, subtests):
     for method in ("GET", "DELETE"):
         for image_id in (UNKNOWN_ID, "x", "..%2Fmanifest", "ü", "A" * 32):
             with subtests.test(method=method, image_id=image_id):
@@ -436,7 +194,7 @@ def test_pages_show_every_image_once_newest_first(deployed):
     assert len(ready["renditions"]) == 4
 
 
-def test_a_wrong_query_parameter_is_named(deployed, subtests):
+def test_a_wrong_query_parameter_is_named(deployed, assert_problem, subtests):
     limits = ("limit=0", "limit=101", "limit=two", "limit=%C2%B2", "limit=")
     cursors = ("cursor=***", "cursor=AA", "cursor=")
     for query in (*limits, *cursors, "page=2&limit=1"):
@@ -446,7 +204,9 @@ def test_a_wrong_query_parameter_is_named(deployed, subtests):
             assert repr(parameter) in problem["detail"]
 
 
-def test_no_storage_is_a_503_that_says_when_to_try_again(deployed, aws, load_app, tmp_path):
+def test_no_storage_is_a_503_that_says_when_to_try_again(
+    deployed, assert_problem, aws, load_app, tmp_path
+):
     # A port nothing listens on stands for S3 being out of reach.
     app = load_app(
         "image_api",
@@ -470,3 +230,47 @@ def test_the_buckets_are_private_encrypted_and_versioned(deployed):
         policy = json.loads(deployed.s3.get_bucket_policy(Bucket=bucket)["Policy"])
         assert policy["Statement"][0]["Effect"] == "Deny"
         assert policy["Statement"][0]["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_a_body_too_large_names_the_way_that_takes_it(deployed, assert_problem):
+    problem = assert_problem(deployed.upload(b"\xff\xd8\xff" + bytes(4_500_000)), 413, "too-large")
+    assert problem["links"] == {"uploads": "uploads"}
+    assert deployed.client.http.post("/uploads").status_code == 201
+
+
+def test_a_ready_image_brings_its_srcset(deployed):
+    image = deployed.get(f"/images/{deployed.ready(photograph(800, 600))}").json_body
+
+    # The picture is narrower than two of the presets: the first of them stands for that width.
+    urls = {entry["width"]: entry["url"] for entry in reversed(image["renditions"])}
+    assert image["srcset"] == {
+        "image/jpeg": ", ".join(f"{urls[width]} {width}w" for width in (320, 640, 800))
+    }
+
+
+def test_documents_are_not_cached(deployed):
+    image_id = deployed.ready(photograph(32, 24))
+    for path in ("/images", f"/images/{image_id}", f"/images/{UNKNOWN_ID}"):
+        assert deployed.get(path).headers["Cache-Control"] == "no-store"
+
+
+def test_renditions_lie_under_names_of_their_bytes_to_be_cached_for_ever(deployed):
+    deployed.ready(photograph(32, 24))
+    for key in deployed.keys(deployed.destination):
+        stored = deployed.s3.head_object(Bucket=deployed.destination, Key=key)
+        if key.startswith("renditions/"):
+            assert stored["CacheControl"] == "public, max-age=31536000, immutable"
+            assert stored["ContentType"] == "image/jpeg"
+        else:
+            assert stored["CacheControl"] == "no-store"
+
+
+def test_with_a_cdn_urls_are_the_cdns(deployed, load_app, tmp_path):
+    image_id = deployed.ready(photograph(32, 24))
+    app = load_app("image_api", {"CDN_BASE_URL": "https://img.example.com/"}).app
+
+    shown = Client(app, project_dir=str(tmp_path)).http.get(f"/images/{image_id}").json_body
+
+    keys = deployed.keys(deployed.destination)
+    for entry in shown["renditions"]:
+        assert entry["url"].removeprefix("https://img.example.com/") in keys

@@ -19,15 +19,15 @@ ENVIRONMENT = {
 def test_every_route_is_closed_unless_the_stage_is_open(load_app, api_auth, authorised):
     app = load_app("image_api", ENVIRONMENT | {"API_AUTH": api_auth, "CORS_ORIGIN": ""}).app
     entries = [entry for methods in app.routes.values() for entry in methods.values()]
-    assert len(entries) == 4
+    assert len(entries) == 5
     assert all((entry.authorizer is not None) is authorised for entry in entries)
 
 
-def test_only_new_uploads_of_the_source_bucket_start_the_processing(load_app):
+def test_only_uploads_of_the_source_bucket_start_the_processing(load_app):
     app = load_app("image_api", ENVIRONMENT).app
     (source,) = app.event_sources
     assert (source.name, source.bucket, source.prefix) == ("process", "sources", "images/")
-    assert source.events == ["s3:ObjectCreated:*"]
+    assert source.events == ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"]
 
 
 def test_every_type_of_upload_reaches_the_function_as_bytes(load_app):

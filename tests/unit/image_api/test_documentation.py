@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from image_api.chalicelib import formats, images, presets, problems, uploads
-from image_api.resources import RENDITION_RETENTION_DAYS, SOURCE_RETENTION_DAYS
+from image_api.chalicelib import formats, images, presets, problems, settings, storage, uploads
+from image_api.resources import (
+    FAILURE_RETENTION_DAYS,
+    RENDITION_RETENTION_DAYS,
+    SOURCE_RETENTION_DAYS,
+)
 from problem_details import ProblemType
 
 TEXT = (Path(__file__).parents[3] / "docs" / "image_api.md").read_text(encoding="utf-8")
@@ -27,7 +31,7 @@ def rows(*titles: str) -> list[tuple[str, ...]]:
 
 def test_every_problem_type_is_documented():
     declared = [value for value in vars(problems).values() if isinstance(value, ProblemType)]
-    assert len(declared) == 9
+    assert len(declared) == 11
     assert sorted(rows("type", "status", "title")) == sorted(
         (each.slug, str(each.status), each.title) for each in declared
     )
@@ -54,11 +58,14 @@ def test_every_route_is_documented(load_app, monkeypatch):
 def test_limits_are_the_codes():
     for said in (
         f"{uploads.MAX_BODY_BYTES:,} bytes",
+        f"up to {settings.DEFAULT_MAX_UPLOAD_BYTES:,} bytes",
+        f"within {storage.UPLOAD_LIFETIME // 60} minutes",
+        f"for {FAILURE_RETENTION_DAYS} days",
         f"`limit` is 1 to {images.MAX_LIMIT} ({images.DEFAULT_LIMIT} if left out)",
-        f"{formats.MAX_PIXELS // 10**6} megapixels ({formats.MAX_DECODED_PIXELS // 10**6} to be",
-        f"{formats.MAX_SIDE:,} pixels on a side",
+        f"{formats.MAX_PIXELS // 10**6} megapixels, or fewer",
+        f"{formats.MAX_SOURCE_SIDE:,} pixels on a side",
         f"{formats.MAX_BYTES // 2**20} MiB",
-        f"quality {presets.JPEG_QUALITY}",
+        f"quality {presets.Quality.jpeg}",
         f"for {SOURCE_RETENTION_DAYS} days, a rendition for one",
     ):
         assert said in TEXT, said

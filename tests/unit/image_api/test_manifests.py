@@ -1,18 +1,42 @@
 from __future__ import annotations
 
+import pytest
+
 from image_api.chalicelib import manifests, problems
-from image_api.chalicelib.manifests import Manifest, Source, StoredRendition
+from image_api.chalicelib.manifests import Manifest, Origin, Source, StoredRendition
 from image_api.chalicelib.refusals import CorruptImage, Refusal
+
+ORIGIN = Origin("version-1", "0055AED6DCD90281E5", "presets-1")
+PROBLEM = problems.refused(CorruptImage("It is damaged.")).document()
 
 
 def test_manifests_come_back_as_they_were_written():
-    rendition = StoredRendition("small", "jpeg", 320, 200, 1234, "renditions/x/small.jpg")
+    rendition = StoredRendition(
+        "small", "jpeg", "image/jpeg", 320, 200, 1234, "renditions/x/y/small-z.jpg"
+    )
     for manifest in (
-        manifests.ready(Source("image/png", 640, 400), (rendition,)),
-        manifests.rejected(problems.refused(CorruptImage("It is damaged.")).document()),
+        manifests.ready(ORIGIN, Source("image/png", 640, 400), (rendition,)),
+        manifests.rejected(ORIGIN, PROBLEM),
+        manifests.failed(ORIGIN, PROBLEM, 2),
     ):
         assert Manifest.from_json(manifest.to_json()) == manifest
         assert manifest.to_json() == manifest.to_json()
+
+
+@pytest.mark.parametrize(
+    ("version", "presets", "result"),
+    [
+        ("version-1", "presets-1", True),
+        ("version-2", "presets-1", False),
+        ("version-1", "presets-2", False),
+    ],
+)
+def test_a_result_is_that_of_its_upload_and_presets(version, presets, result):
+    assert manifests.rejected(ORIGIN, PROBLEM).is_result_of(version, presets) is result
+
+
+def test_a_failure_is_no_result():
+    assert not manifests.failed(ORIGIN, PROBLEM, 3).is_result_of("version-1", "presets-1")
 
 
 def test_every_refusal_has_a_problem_type():

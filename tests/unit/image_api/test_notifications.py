@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from image_api.chalicelib import identifiers, keys
-from image_api.chalicelib.notifications import ObjectCreated, objects_created
+from image_api.chalicelib.notifications import ObjectChange, is_older, object_changes
 
 
 def record(key: Any, name: str = "ObjectCreated:Put") -> dict[str, Any]:
@@ -17,9 +17,9 @@ def record(key: Any, name: str = "ObjectCreated:Put") -> dict[str, Any]:
 
 def test_every_record_is_read():
     event = {"Records": [record("a"), record("b", "s3:ObjectCreated:Post")]}
-    assert objects_created(event) == (
-        ObjectCreated("sources", "a"),
-        ObjectCreated("sources", "b"),
+    assert object_changes(event) == (
+        ObjectChange("sources", "a", ""),
+        ObjectChange("sources", "b", ""),
     )
 
 
@@ -34,12 +34,12 @@ def test_every_record_is_read():
     ],
 )
 def test_keys_are_decoded_once(encoded, key):
-    assert objects_created({"Records": [record(encoded)]}) == (ObjectCreated("sources", key),)
+    assert object_changes({"Records": [record(encoded)]}) == (ObjectChange("sources", key, ""),)
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
 def test_any_key_comes_back_as_it_was(key):
-    assert objects_created({"Records": [record(quote_plus(key))]})[0].key == key
+    assert object_changes({"Records": [record(quote_plus(key))]})[0].key == key
 
 
 @pytest.mark.parametrize(
@@ -53,19 +53,19 @@ def test_any_key_comes_back_as_it_was(key):
         {"Records": [{"eventName": "ObjectCreated:Put"}]},
         {"Records": [record(None)]},
         {"Records": [record("%FF")]},
-        {"Records": [record("a", "ObjectRemoved:Delete")]},
-        {"Records": [record("a", "ObjectRemoved:DeleteMarkerCreated")]},
+        {"Records": [record("a", "LifecycleExpiration:Delete")]},
+        {"Records": [record("a", "ObjectRestore:Completed")]},
         [],
         None,
         "Records",
     ],
 )
-def test_events_about_nothing_new_give_nothing(event):
-    assert objects_created(event) == ()
+def test_events_about_other_things_give_nothing(event):
+    assert object_changes(event) == ()
 
 
 def test_a_record_that_cannot_be_read_does_not_hide_the_next():
-    assert objects_created({"Records": [{}, record("a")]}) == (ObjectCreated("sources", "a"),)
+    assert object_changes({"Records": [{}, record("a")]}) == (ObjectChange("sources", "a", ""),)
 
 
 def test_only_the_keys_of_uploads_name_images():
@@ -82,3 +82,40 @@ def test_only_the_keys_of_uploads_name_images():
         keys.manifest(image_id),
     ):
         assert keys.image_id(key) is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["ObjectRemoved:Delete", "ObjectRemoved:DeleteMarkerCreated", "s3:ObjectRemoved:Delete"],
+)
+def test_removals_are_changes_too(name):
+    assert object_changes({"Records": [record("a", name)]}) == (ObjectChange("sources", "a", ""),)
+
+
+@pytest.mark.parametrize(
+    ("sequencer", "read"),
+    [("0055AED6DCD90281E5", "0055AED6DCD90281E5"), ("x", ""), ("", ""), (7, ""), (None, "")],
+)
+def test_a_sequencer_is_hexadecimal_or_none(sequencer, read):
+    created = record("a")
+    created["s3"]["object"]["sequencer"] = sequencer
+    assert object_changes({"Records": [created]})[0].sequencer == read
+
+
+@pytest.mark.parametrize(
+    ("sequencer", "than", "older"),
+    [
+        ("0055AED6DCD90281E5", "0055AED6DCD90281E6", True),
+        ("0055AED6DCD90281E6", "0055AED6DCD90281E5", False),
+        ("0055AED6DCD90281E5", "0055AED6DCD90281E5", False),
+        ("0055aed6dcd90281e5", "0055AED6DCD90281E6", True),
+        ("1", "2F", True),
+        # Padded on the right, as AWS says, the first is the later one; as numbers it is the other.
+        ("9", "10", False),
+        ("10", "9", False),
+        ("", "1", False),
+        ("1", "", False),
+    ],
+)
+def test_an_event_is_older_only_beyond_doubt(sequencer, than, older):
+    assert is_older(sequencer, than) is older

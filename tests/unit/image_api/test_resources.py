@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from image_api import resources
-from image_api.chalicelib import keys
+from image_api.chalicelib import keys, manifests
 
 ROOT = Path(__file__).parents[3]
 CHALICE = ROOT / "image_api" / ".chalice"
@@ -38,9 +38,15 @@ def local_outputs() -> dict[str, str]:
                 return PSEUDO_PARAMETERS[name]
             case {"Ref": str(name)}:
                 properties = template["Resources"][name]["Properties"]
+                if "QueueName" in properties:
+                    queue = value(properties["QueueName"])
+                    return f"https://sqs.us-east-1.amazonaws.com/111111111111/{queue}"
                 return value(properties.get("BucketName") or properties["LogGroupName"])
             case str(text):
                 return text
+            case {"Fn::GetAtt": ["FailureQueue", "Arn"]}:
+                queue = value({"Ref": "FailureQueue"}).rsplit("/", 1)[-1]
+                return f"arn:aws:sqs:us-east-1:111111111111:{queue}"
             case {"Fn::GetAtt": [str(name), "Arn"]}:
                 return f"arn:aws:s3:::{value({'Ref': name})}"
         raise AssertionError(node)
@@ -79,12 +85,12 @@ def test_only_local_is_open(name):
     assert stage(name).get("environment_variables", {}).get("API_AUTH", "iam") == "iam"
 
 
-@pytest.mark.parametrize("function", ["api_handler", "process"])
+@pytest.mark.parametrize("function", ["api_handler", "process", "reprocess"])
 def test_policies_are_sound(parliament, function):
     assert parliament(resources.policies(local_outputs())[function]) == {}
 
 
-@pytest.mark.parametrize("function", ["api_handler", "process"])
+@pytest.mark.parametrize("function", ["api_handler", "process", "reprocess"])
 def test_policies_name_actions_and_resources_exactly(function):
     for statement in resources.policies(local_outputs())[function]["Statement"]:
         assert statement["Effect"] == "Allow"
@@ -96,11 +102,11 @@ def test_policies_name_actions_and_resources_exactly(function):
                 assert resource.count("*") <= 1
 
 
-def test_the_functions_share_no_right_to_write_sources():
-    policies = resources.policies(local_outputs())
+@pytest.mark.parametrize("function", ["process", "reprocess"])
+def test_what_decodes_files_cannot_write_uploads(function):
     written = [
         action
-        for statement in policies["process"]["Statement"]
+        for statement in resources.policies(local_outputs())[function]["Statement"]
         if "-source-" in str(statement["Resource"])
         for action in statement["Action"]
     ]
@@ -108,7 +114,10 @@ def test_the_functions_share_no_right_to_write_sources():
 
 
 def test_the_prefixes_are_those_of_the_keys():
-    assert (resources.SOURCES, resources.RENDITIONS) == (keys.SOURCES, keys.RENDITIONS)
+    assert resources.SOURCES == keys.SOURCES
+    assert resources.RENDITIONS == keys.RENDITIONS
+    assert resources.MANIFESTS == keys.MANIFESTS
+    assert keys.image_id(f"{resources.BATCH}report.csv") is None
 
 
 def test_bucket_names_fit_in_the_longest_region_and_stage():
@@ -124,7 +133,9 @@ def test_the_log_groups_are_those_the_functions_write_to():
     outputs = local_outputs()
     prefix = "arn:aws:logs:us-east-1:111111111111:log-group:/aws/lambda/"
     assert outputs["ApiHandlerLogGroupArn"] == f"{prefix}{config['app_name']}-local"
-    assert outputs["ProcessLogGroupArn"] == f"{prefix}{config['app_name']}-local-process"
+    for function in config["lambda_functions"]:
+        arn = outputs[f"{function.capitalize()}LogGroupArn"]
+        assert arn == f"{prefix}{config['app_name']}-local-{function}"
 
 
 def test_data_outlives_its_stack():
@@ -144,12 +155,31 @@ def test_data_outlives_its_stack():
 def test_the_command_writes_the_template(tmp_path):
     command = [sys.executable, "image_api/resources.py", "--output", str(tmp_path / "new")]
     finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    path = tmp_path / "new" / "image_api.json"
-    assert finished.stdout == f"{path}\n"
-    assert json.loads(path.read_text()) == resources.template().to_dict()
+    paths = [tmp_path / "new" / name for name in ("image_api.json", "image_api_operations.json")]
+    assert finished.stdout.splitlines() == [str(path) for path in paths]
+    for path, template in zip(paths, (resources.template(), resources.operations()), strict=True):
+        assert json.loads(path.read_text()) == template.to_dict()
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path, capsys):
     (tmp_path / "taken").write_text("")
     assert resources.main(["--output", str(tmp_path / "taken")]) == 1
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_one_bucket_for_both_is_refused_before_it_is_recorded():
+    outputs = local_outputs()
+    with pytest.raises(ValueError, match="processed again, without end"):
+        resources.environment(outputs | {"DestinationBucket": outputs["SourceBucket"]})
+
+
+def test_the_inputs_of_the_second_stack_are_outputs_of_the_first():
+    operations = resources.operations().to_dict()
+    assert operations["Parameters"].keys() == set(resources.OPERATIONS_INPUTS)
+    assert operations["Parameters"].keys() <= local_outputs().keys()
+
+
+def test_an_image_counts_as_failed_when_lambda_gives_up():
+    assert manifests.INVOCATIONS == 1 + resources.RETRIES
+    events = resources.operations().to_dict()["Resources"]["ProcessEvents"]["Properties"]
+    assert events["MaximumRetryAttempts"] == resources.RETRIES

@@ -15,6 +15,16 @@ def test_a_stage_that_says_nothing_is_closed():
     settings = Settings.from_environment({"SOURCE_BUCKET": "a", "DESTINATION_BUCKET": "b"})
     assert settings.api_auth == "iam"
     assert settings.cors_origin == ""
+    assert settings.max_upload_bytes == 50_000_000
+    assert settings.cdn_base_url == ""
+
+
+def test_optional_settings_are_read():
+    settings = Settings.from_environment(
+        GOOD | {"MAX_UPLOAD_BYTES": "1000", "CDN_BASE_URL": "https://img.example.com/a/"}
+    )
+    assert settings.max_upload_bytes == 1000
+    assert settings.cdn_base_url == "https://img.example.com/a"
 
 
 @pytest.mark.parametrize(
@@ -26,6 +36,13 @@ def test_a_stage_that_says_nothing_is_closed():
         ({"API_AUTH": "open"}, "API_AUTH is 'open'; it must be iam or none"),
         ({"API_AUTH": ""}, "API_AUTH is ''"),
         ({"API_AUTH": "iam"}, "CORS_ORIGIN is \\*"),
+        ({"MAX_UPLOAD_BYTES": "0"}, "MAX_UPLOAD_BYTES is '0'; it must be a whole number"),
+        ({"MAX_UPLOAD_BYTES": "50 MB"}, "MAX_UPLOAD_BYTES is '50 MB'"),
+        ({"MAX_UPLOAD_BYTES": "9" * 5000}, "MAX_UPLOAD_BYTES"),
+        ({"CDN_BASE_URL": "http://img.example.com"}, "it must be an https URL"),
+        ({"CDN_BASE_URL": "img.example.com"}, "it must be an https URL"),
+        ({"CDN_BASE_URL": "https://img.example.com/?a=b"}, "it must be an https URL"),
+        ({"CDN_BASE_URL": "https://img.example.com/a b"}, "it must be an https URL"),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_fix(change, said):

@@ -10,11 +10,11 @@ from botocore.exceptions import ClientError, IncompleteReadError
 from botocore.response import StreamingBody
 from botocore.stub import Stubber
 
-from image_api.chalicelib import formats, identifiers
-from image_api.chalicelib.refusals import TooLarge
-from image_api.chalicelib.storage import ImageStore, StorageUnavailable
+from image_api.chalicelib import identifiers, manifests, storage
+from image_api.chalicelib.storage import ImageStore, StorageUnavailable, StoredManifest
 
 IMAGE_ID = identifiers.new_id()
+MANIFEST = manifests.rejected(manifests.Origin("v", "1", "p"), {})
 
 
 @pytest.fixture
@@ -32,6 +32,11 @@ def store(s3):
     return ImageStore(s3.client, "sources", "renditions")
 
 
+def half_a_body():
+    body = StreamingBody(io.BytesIO(b"half"), content_length=8)
+    return {"Body": body, "ContentLength": 8}
+
+
 @pytest.mark.parametrize(
     ("code", "status"),
     [("SlowDown", 503), ("InternalError", 500), ("ServiceUnavailable", 503), ("SlowDown", 429)],
@@ -45,31 +50,53 @@ def test_s3_that_cannot_now_is_unavailable(s3, store, code, status):
 def test_a_missing_permission_is_no_outage(s3, store):
     s3.add_client_error("get_object", "AccessDenied", http_status_code=403)
     with pytest.raises(ClientError, match="AccessDenied"):
-        store.get_source(IMAGE_ID)
+        store.read_source(IMAGE_ID, '"etag"')
 
 
-def test_a_body_that_breaks_off_is_an_outage_not_an_image(s3, store):
-    body = StreamingBody(io.BytesIO(b"half"), content_length=8)
-    s3.add_response("get_object", {"Body": body, "ContentLength": 8})
+def test_a_body_that_breaks_off_is_read_again(s3, store):
+    s3.add_response("get_object", half_a_body())
+    whole = StreamingBody(io.BytesIO(b"all of it"), content_length=9)
+    s3.add_response("get_object", {"Body": whole, "ContentLength": 9})
+    assert store.read_source(IMAGE_ID, '"etag"') == b"all of it"
+
+
+def test_a_body_that_always_breaks_off_is_an_outage_not_an_image(s3, store):
+    for _ in range(storage.ATTEMPTS):
+        s3.add_response("get_object", half_a_body())
     with pytest.raises(StorageUnavailable) as raised:
-        store.get_source(IMAGE_ID)
+        store.read_source(IMAGE_ID, '"etag"')
     assert isinstance(raised.value.__cause__, IncompleteReadError)
 
 
-def test_an_object_over_the_limit_is_refused_unread(s3, store):
-    size = formats.MAX_BYTES + 1
-    stream = io.BytesIO(b"x")
-    s3.add_response("get_object", {"Body": StreamingBody(stream, size), "ContentLength": size})
-    with pytest.raises(TooLarge):
-        store.get_source(IMAGE_ID)
-    assert stream.closed
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [("PreconditionFailed", 412), ("ConditionalRequestConflict", 409), ("NoSuchKey", 404)],
+)
+def test_a_manifest_that_another_run_has_replaced_is_left_alone(s3, store, code, status):
+    stored = StoredManifest(MANIFEST, '"etag"')
+    s3.add_client_error("put_object", code, http_status_code=status)
+    assert store.put_manifest(IMAGE_ID, MANIFEST, stored) is False
+    s3.add_client_error("delete_object", code, http_status_code=status)
+    store.delete_manifest(IMAGE_ID, stored)
+
+
+def test_other_errors_of_a_conditional_write_are_raised(s3, store):
+    s3.add_client_error("put_object", "AccessDenied", http_status_code=403)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        store.put_manifest(IMAGE_ID, MANIFEST, None)
 
 
 def test_a_deletion_done_in_part_is_an_outage(s3, store):
     failed = [{"Key": "k", "Code": "InternalError", "Message": "We encountered an error."}]
     s3.add_response("delete_objects", {"Errors": failed})
     with pytest.raises(StorageUnavailable, match="InternalError"):
-        store.delete_renditions(IMAGE_ID)
+        store.delete_renditions(["k"])
+
+
+def test_more_keys_than_one_request_takes_are_deleted_in_several(s3, store):
+    for _ in range(3):
+        s3.add_response("delete_objects", {})
+    store.delete_renditions([str(number) for number in range(2001)])
 
 
 def test_a_page_ends_at_a_name_that_is_no_image(s3, store):
@@ -78,3 +105,24 @@ def test_a_page_ends_at_a_name_that_is_no_image(s3, store):
     page = store.list_sources(2, None)
     assert page.image_ids == (IMAGE_ID,)
     assert page.next == "notes.txt"
+
+
+@pytest.mark.parametrize(("version_id", "version"), [("v1", "v1"), ("null", '"e"'), (None, '"e"')])
+def test_an_upload_without_a_version_is_known_by_its_bytes(s3, store, version_id, version):
+    answer = {"ContentType": "image/png", "ContentLength": 3, "ETag": '"e"'}
+    s3.add_response(
+        "head_object", answer if version_id is None else answer | {"VersionId": version_id}
+    )
+    assert store.find_source(IMAGE_ID).version == version
+
+
+def test_one_bucket_for_both_is_refused(s3):
+    with pytest.raises(ValueError, match="need two buckets, not sources twice"):
+        ImageStore(s3.client, "sources", "sources")
+
+
+def test_a_cdn_serves_the_keys_as_they_are(s3):
+    store = ImageStore(s3.client, "sources", "renditions", "https://img.example.com/a")
+    assert store.url("renditions/x/y/z.jpg", "image/jpeg") == (
+        "https://img.example.com/a/renditions/x/y/z.jpg"
+    )

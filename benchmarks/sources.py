@@ -1,0 +1,114 @@
+"""The files the image benchmarks work on, made of `photograph`; equal arguments, equal bytes."""
+
+from __future__ import annotations
+
+import io
+from functools import lru_cache
+
+from PIL import Image, ImageCms
+
+from benchmarks.photograph import ORIENTATION, photograph
+from image_api.chalicelib.presets import PRESETS
+from image_api.chalicelib.watermark import drawn
+
+# Larger pictures are mosaics of this one: making one pixel by pixel takes a second a megapixel.
+TILE = (2000, 1500)
+
+
+@lru_cache(maxsize=1)
+def _tile() -> Image.Image:
+    with Image.open(io.BytesIO(photograph(*TILE))) as image:
+        return image.convert("RGB")
+
+
+def picture(width: int, height: int) -> Image.Image:
+    """Return a picture of that size, RGB, without metadata."""
+    mosaic = Image.new("RGB", (width, height))
+    for number, left in enumerate(range(0, width, TILE[0])):
+        for row, top in enumerate(range(0, height, TILE[1])):
+            # Turned in turns, so that no row repeats itself.
+            mosaic.paste(_tile().rotate(180 * ((number + row) % 2)), (left, top))
+    return mosaic
+
+
+def jpeg(
+    width: int,
+    height: int,
+    *,
+    orientation: int = 1,
+    progressive: bool = False,
+    profile: bytes = b"",
+) -> bytes:
+    """Return a JPEG as a camera writes it: `width` × `height` pixels as stored."""
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    output = io.BytesIO()
+    picture(width, height).save(
+        output, "JPEG", quality=90, exif=exif, progressive=progressive, icc_profile=profile
+    )
+    return output.getvalue()
+
+
+def png(width: int, height: int) -> bytes:
+    """Return a PNG whose alpha channel runs from clear at the top to opaque at the bottom."""
+    image = picture(width, height)
+    image.putalpha(Image.linear_gradient("L").resize((width, height)))
+    output = io.BytesIO()
+    image.save(output, "PNG")
+    return output.getvalue()
+
+
+def animation(kind: str) -> bytes:
+    """Return 30 frames of 640 × 480 pixels in which the camera moves: a GIF or a WebP."""
+    scene = _tile().resize((800, 600), Image.Resampling.LANCZOS)
+    frames = [scene.crop((4 * n, 3 * n, 4 * n + 640, 3 * n + 480)) for n in range(30)]
+    if kind == "GIF":
+        frames = [frame.quantize(256) for frame in frames]
+    output = io.BytesIO()
+    options = {"quality": 90, "method": 0} if kind == "WEBP" else {}
+    frames[0].save(
+        output, kind, save_all=True, append_images=frames[1:], duration=40, loop=0, **options
+    )
+    return output.getvalue()
+
+
+def mark() -> bytes:
+    """Return the project's watermark as a PNG with its opacity in it."""
+    style = next(iter(PRESETS)).watermark
+    if style is None:
+        raise ValueError("The presets have no watermark to compare with.")
+    image = drawn(style).copy()
+    image.putalpha(image.getchannel("A").point(lambda alpha: round(alpha * style.opacity)))
+    output = io.BytesIO()
+    image.save(output, "PNG")
+    return output.getvalue()
+
+
+def display_p3() -> bytes:
+    """Return the profile Display P3, made of sRGB's: other primaries, the same tone curve.
+
+    The primaries are those of Apple's profile, adapted to D50 (ICC.1:2022, 9.2 and 10.31).
+    """
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    primaries = {
+        b"rXYZ": (0.51512, 0.24120, -0.00105),
+        b"gXYZ": (0.29198, 0.69225, 0.04189),
+        b"bXYZ": (0.15710, 0.06657, 0.78407),
+    }
+    for index in range(int.from_bytes(profile[128:132], "big")):
+        entry = 132 + 12 * index
+        tag = bytes(profile[entry : entry + 4])
+        offset = int.from_bytes(profile[entry + 4 : entry + 8], "big")
+        length = int.from_bytes(profile[entry + 8 : entry + 12], "big")
+        if tag in primaries:
+            values = [round(value * 65536) for value in primaries[tag]]
+            profile[offset + 8 : offset + 20] = b"".join(
+                value.to_bytes(4, "big", signed=True) for value in values
+            )
+        if tag == b"desc":
+            # Whoever goes by the name must not take it for sRGB.
+            text = profile[offset : offset + length]
+            profile[offset : offset + length] = text.replace(
+                "sRGB".encode("utf-16-be"), "P3  ".encode("utf-16-be")
+            )
+    return bytes(profile)

@@ -1,0 +1,52 @@
+"""Renders every file of a folder within the function's memory, one JSON line a file.
+
+    python corpus_worker.py FOLDER MEMORY SECONDS
+
+MEMORY is in bytes, of address space. A file that takes more than SECONDS ends the process.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import io
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+
+from PIL import Image
+
+from image_api.chalicelib.presets import PRESETS
+from image_api.chalicelib.refusals import Refusal
+from image_api.chalicelib.renditions import render
+
+
+def main() -> None:
+    folder, memory, seconds = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    for path in sorted(folder.iterdir()):
+        faulthandler.dump_traceback_later(seconds, exit=True)
+        before = time.monotonic()
+        try:
+            header, renditions = render(path.read_bytes(), PRESETS, memory)
+            outcome = "renditions"
+        except Refusal as refusal:
+            outcome, renditions = type(refusal).__name__, ()
+        taken = time.monotonic() - before
+        made = []
+        for rendition in renditions:
+            with Image.open(io.BytesIO(rendition.data)) as image:
+                image.load()
+                assert image.size == (rendition.width, rendition.height), path
+                assert not image.getexif(), path
+                assert not {"exif", "xmp", "icc_profile", "comment"} & set(image.info), path
+                made.append([rendition.width, rendition.height, rendition.frames])
+        faulthandler.cancel_dump_traceback_later()
+        size = [header.width, header.height] if renditions else None
+        answer = {"file": path.name, "outcome": outcome, "seconds": taken}
+        print(json.dumps(answer | {"size": size, "made": made}), flush=True)
+
+
+if __name__ == "__main__":
+    main()

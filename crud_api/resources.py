@@ -1,4 +1,4 @@
-"""The CloudFormation template of what the items API owns: the table and the log group.
+"""The CloudFormation template of what the items API owns: table, cursor key and log group.
 
 `python crud_api/resources.py` writes it; `python -m deploy crud_api --stage STAGE` creates the
 stack `crud-api-STAGE` from it and records what Chalice needs to know.
@@ -23,6 +23,7 @@ from troposphere import (
     Tags,
     Template,
 )
+from troposphere.apigateway import Account
 from troposphere.dynamodb import (
     AttributeDefinition,
     GlobalSecondaryIndex,
@@ -31,22 +32,28 @@ from troposphere.dynamodb import (
     Projection,
     SSESpecification,
     Table,
+    TimeToLiveSpecification,
 )
+from troposphere.iam import Role
 from troposphere.logs import LogGroup
+from troposphere.secretsmanager import GenerateSecretString, Secret
 
 # The same values as in chalicelib (records.py, table.py), which is no package outside Lambda; a
 # unit test holds them together.
 KEY = "id"
-SHARD = "newest_shard"
-POSITION = "newest_position"
+LIST = "list"
+POSITION = "position"
+EXPIRES = "expires"
 INDEX_NAME = "newest"
+
+CURSOR_SECRET = "${AWS::StackName}-cursor-key"  # noqa: S105 - its name
 
 TAGS = Tags(Project="aws-architectures", Part="crud_api")
 
 
 def template() -> Template:
     """Return the template of the stack `crud-api-STAGE`."""
-    result = Template(Description="Items API: table and log group")
+    result = Template(Description="Items API: table, cursor key and log group")
     result.set_version()
     protection = result.add_parameter(
         Parameter(
@@ -82,10 +89,57 @@ def template() -> Template:
             Tags=TAGS,
         )
     )
+    result.add_resource(
+        Secret(
+            "CursorKey",
+            # A new one costs clients a list begun anew, nothing more.
+            DeletionPolicy="Delete",
+            UpdateReplacePolicy="Delete",
+            Metadata={
+                "com.aws.cloudformation.Context": {
+                    "why": "Signs cursors: a client can pass on no place in a list but those it got"
+                },
+                "cdk_nag": {
+                    "rules_to_suppress": [
+                        {
+                            "id": "AwsSolutions-SMG4",
+                            "reason": "The key signs places in a list and protects no data; "
+                            "docs/crud_api.md has the command that rotates it",
+                        }
+                    ]
+                },
+            },
+            Name=Sub(CURSOR_SECRET),
+            Description="Signs the cursors of the items API",
+            GenerateSecretString=GenerateSecretString(PasswordLength=64, ExcludePunctuation=True),
+            Tags=TAGS,
+        )
+    )
+    access_log = result.add_resource(
+        LogGroup(
+            "AccessLog",
+            DeletionPolicy="Delete",
+            UpdateReplacePolicy="Delete",
+            LogGroupName=Sub("/aws/apigateway/${AWS::StackName}"),
+            RetentionInDays=Ref(retention),
+            Tags=TAGS,
+        )
+    )
+    _add_gateway_log_role(result)
     for name, value in {
         "TableName": Ref(table),
         "TableArn": GetAtt(table, "Arn"),
         "IndexArn": Sub(f"${{{table.title}.Arn}}/index/{INDEX_NAME}"),
+        # The name, which stays; Ref would give the ARN, which has a random end.
+        "CursorSecretName": Sub(CURSOR_SECRET),
+        "CursorSecretArn": Sub(
+            "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:"
+            f"{CURSOR_SECRET}-??????"
+        ),
+        "AccessLogArn": Sub(
+            "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:"
+            f"${{{access_log.title}}}"
+        ),
         "LogGroupArn": Sub(
             "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:"
             f"${{{log_group.title}}}"
@@ -97,7 +151,10 @@ def template() -> Template:
 
 def environment(outputs: Mapping[str, str]) -> dict[str, str]:
     """Return the environment variables the stage takes from the outputs of its stack."""
-    return {"ITEMS_TABLE": outputs["TableName"]}
+    return {
+        "CURSOR_SECRET": outputs["CursorSecretName"],
+        "ITEMS_TABLE": outputs["TableName"],
+    }
 
 
 def policies(outputs: Mapping[str, str]) -> dict[str, dict[str, Any]]:
@@ -114,7 +171,10 @@ def policies(outputs: Mapping[str, str]) -> dict[str, dict[str, Any]]:
                 {
                     "Sid": "Items",
                     "Effect": "Allow",
+                    # A transaction needs the permissions of the actions in it.
                     "Action": [
+                        "dynamodb:BatchGetItem",
+                        "dynamodb:BatchWriteItem",
                         "dynamodb:DeleteItem",
                         "dynamodb:GetItem",
                         "dynamodb:PutItem",
@@ -127,6 +187,12 @@ def policies(outputs: Mapping[str, str]) -> dict[str, dict[str, Any]]:
                     "Effect": "Allow",
                     "Action": "dynamodb:Query",
                     "Resource": outputs["IndexArn"],
+                },
+                {
+                    "Sid": "SignCursors",
+                    "Effect": "Allow",
+                    "Action": "secretsmanager:GetSecretValue",
+                    "Resource": outputs["CursorSecretArn"],
                 },
                 {
                     "Sid": "Log",
@@ -164,14 +230,85 @@ def main(arguments: list[str] | None = None) -> None:
     print(path)
 
 
+def _why(reason: str) -> dict[str, Any]:
+    """Return the metadata that says what a resource is for; cfn-lint asks for it (I4010)."""
+    return {"com.aws.cloudformation.Context": {"why": reason}}
+
+
+def _add_gateway_log_role(result: Template) -> None:
+    """Give API Gateway the role it writes logs with: one for the whole account and region.
+
+    Without it a stage cannot have an access log ("Set up CloudWatch logging for REST APIs in API
+    Gateway"). Both stay when the stack goes, because other APIs of the account may need them.
+    """
+    setting = result.add_parameter(
+        Parameter(
+            "GatewayLogRole",
+            Type="String",
+            AllowedValues=["create", "existing"],
+            Default="create",
+            Description="existing: API Gateway of this account and region has its role for logs",
+        )
+    )
+    result.add_condition("CreatesGatewayLogRole", Equals(Ref(setting), "create"))
+    role = result.add_resource(
+        Role(
+            "GatewayLogRoleOfAccount",
+            Metadata={
+                **_why("API Gateway writes access logs with it, for all APIs here"),
+                "cdk_nag": {
+                    "rules_to_suppress": [
+                        {
+                            "id": "AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/"
+                            "service-role/AmazonAPIGatewayPushToCloudWatchLogs]",
+                            "reason": "API Gateway asks for this very policy, and it names only "
+                            "the actions on logs that API Gateway calls",
+                        }
+                    ]
+                },
+            },
+            Condition="CreatesGatewayLogRole",
+            DeletionPolicy="Retain",
+            UpdateReplacePolicy="Retain",
+            AssumeRolePolicyDocument={
+                "Version": "2012-10-17",
+                "Statement": [
+                    {
+                        "Effect": "Allow",
+                        "Principal": {"Service": "apigateway.amazonaws.com"},
+                        "Action": "sts:AssumeRole",
+                    }
+                ],
+            },
+            ManagedPolicyArns=[
+                Sub(
+                    "arn:${AWS::Partition}:iam::aws:policy/service-role/"
+                    "AmazonAPIGatewayPushToCloudWatchLogs"
+                )
+            ],
+            Tags=TAGS,
+        )
+    )
+    result.add_resource(
+        Account(
+            "GatewayAccount",
+            Metadata=_why("A setting of the account and region; a stage cannot log without it"),
+            Condition="CreatesGatewayLogRole",
+            DeletionPolicy="Retain",
+            UpdateReplacePolicy="Retain",
+            CloudWatchRoleArn=GetAtt(role, "Arn"),
+        )
+    )
+
+
 def _table() -> Table:
     return Table(
         "Items",
         # What one sees in the console; cfn-lint asks for it (I4010).
         Metadata={
             "com.aws.cloudformation.Context": {
-                "why": "One item a row by its id; the index lists them newest first over shards, "
-                "so that no partition takes every write"
+                "why": "One item a row by its id, one row more a tag; the index lists both newest "
+                "first over shards, so that no partition takes every write"
             }
         },
         TableName=Sub("${AWS::StackName}-items"),
@@ -180,7 +317,7 @@ def _table() -> Table:
         BillingMode="PAY_PER_REQUEST",
         AttributeDefinitions=[
             AttributeDefinition(AttributeName=KEY, AttributeType="S"),
-            AttributeDefinition(AttributeName=SHARD, AttributeType="N"),
+            AttributeDefinition(AttributeName=LIST, AttributeType="S"),
             AttributeDefinition(AttributeName=POSITION, AttributeType="S"),
         ],
         KeySchema=[KeySchema(AttributeName=KEY, KeyType="HASH")],
@@ -188,17 +325,19 @@ def _table() -> Table:
             GlobalSecondaryIndex(
                 IndexName=INDEX_NAME,
                 KeySchema=[
-                    KeySchema(AttributeName=SHARD, KeyType="HASH"),
+                    KeySchema(AttributeName=LIST, KeyType="HASH"),
                     KeySchema(AttributeName=POSITION, KeyType="RANGE"),
                 ],
-                # The list shows whole items: one query a shard answers it.
-                Projection=Projection(ProjectionType="ALL"),
+                # A change of an item costs the index nothing; a page reads the items themselves.
+                Projection=Projection(ProjectionType="KEYS_ONLY"),
             )
         ],
         # The AWS managed key aws/dynamodb. Its use is logged in CloudTrail, unlike that of the key
         # DynamoDB owns; a customer managed key would add a monthly price and a key policy to keep
         # right, for a table that no other account reads.
         SSESpecification=SSESpecification(SSEEnabled=True, SSEType="KMS"),
+        # Idempotency keys; items have no such attribute.
+        TimeToLiveSpecification=TimeToLiveSpecification(AttributeName=EXPIRES, Enabled=True),
         PointInTimeRecoverySpecification=PointInTimeRecoverySpecification(
             PointInTimeRecoveryEnabled=True
         ),

@@ -4,6 +4,9 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from . import clock
+from .merge_patch import merge_patch
+from .revisions import Revision
 from .strict_json import Fault, Json, pointer_to
 
 MAX_NAME = 200
@@ -15,6 +18,7 @@ MAX_TAG = 100
 MEMBERS = ("name", "description", "tags", "attributes")
 READ_ONLY = ("id", "version", "created_at", "updated_at")
 
+ID_RULE = "must have 1 to 64 of the characters A-Z, a-z, 0-9, _ and -"
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -30,19 +34,22 @@ class Content:
 
 @dataclass(frozen=True)
 class Item:
-    """An item as it is stored.
-
-    `version` counts its writes from 1. `revision` is a random token, new with each write: the ETag.
-    A version would not do as one, because an item deleted and created again starts at 1 again.
-    Times are RFC 3339 in UTC with microseconds, so that their text sorts as they do.
-    """
+    """An item as it is stored; `updated_at` is RFC 3339 in UTC with microseconds."""
 
     id: str
     content: Content
-    version: int
-    revision: str
-    created_at: str
+    revision: Revision
     updated_at: str
+
+    @property
+    def version(self) -> int:
+        """How often the item has been written."""
+        return self.revision.version
+
+    @property
+    def created_at(self) -> str:
+        """When the item was created, in the form of `updated_at`."""
+        return clock.text_of(self.revision.created)
 
     @property
     def position(self) -> str:
@@ -120,6 +127,36 @@ def member_faults(document: Json) -> Iterator[Fault]:
             yield Fault(pointer_to("", name), "is set by the server; leave it out")
         elif name not in MEMBERS:
             yield Fault(pointer_to("", name), f"is no member of an item: {', '.join(MEMBERS)}")
+
+
+def faults_of(document: Json) -> tuple[Fault, ...]:
+    """Return all that is wrong with a document, nothing where it describes an item."""
+    try:
+        content_of(document)
+    except InvalidItemError as error:
+        return error.faults
+    return ()
+
+
+def patch_faults(patch: Json) -> tuple[Fault, ...]:
+    """Return all that is wrong with a merge patch, whatever item it is for.
+
+    A patch without faults makes a valid item of any item: no limit is on members together.
+    """
+    faults = tuple(member_faults(patch))
+    if not isinstance(patch, dict):
+        return faults
+    known = {name: value for name, value in patch.items() if name in MEMBERS}
+    return faults + faults_of(merge_patch({"name": "-"}, known))
+
+
+def text_changes(patch: Mapping[str, Json]) -> dict[str, str]:
+    """Return the new texts of a valid merge patch of nothing but `name` and `description`.
+
+    Such a patch says all about the members it changes, so it needs no item to be merged into.
+    """
+    # RFC 7396: null removes the member, which makes the description empty.
+    return {name: value if isinstance(value, str) else "" for name, value in patch.items()}
 
 
 def _text(value: Json, pointer: str, least: int, most: int, faults: list[Fault]) -> str:

@@ -1,46 +1,72 @@
 """The use cases: one function an operation of the API. Each raises `Problem` where it cannot be."""
 
-import secrets
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from typing import TypeVar
 
 from problem_details import Problem
 
-from . import items, problems
-from .items import Content, Item
+from . import clock, items, problems, revisions
+from .idempotency import Intent
+from .items import Content, InvalidItemError, Item
 from .merge_patch import merge_patch
 from .pages import Page
 from .preconditions import EntityTags
+from .retries import UnavailableError
+from .revisions import Revision
 from .strict_json import Json
-from .table import ConditionFailedError, ItemTable, ItemTooLargeError, TableUnavailableError
+from .table import ConditionFailedError, ItemTable, ItemTooLargeError, KeyUsedError, Write
 
-RETRY_AFTER_SECONDS = 2
+Changed = TypeVar("Changed")
+
+TRIES = 5
+"""How often a change is made again because another came between its read and its write."""
 
 
 @contextmanager
-def _storage_problems() -> Iterator[None]:
+def storage_problems() -> Iterator[None]:
     """Turn what the table raises for every operation alike into problems."""
     try:
         yield
     except ItemTooLargeError as error:
-        raise Problem(problems.ITEM_TOO_LARGE, f"The item would have {error}.") from error
-    except TableUnavailableError as error:
-        raise Problem(
-            problems.STORAGE_UNAVAILABLE,
-            f"Try again in {RETRY_AFTER_SECONDS} seconds. A write may have been done all the same.",
-            headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
-        ) from error
+        raise problems.too_large(error) from error
+    except UnavailableError as error:
+        raise problems.unavailable(unsure=error.unsure) from error
 
 
-@_storage_problems()
-def create_item(table: ItemTable, document: Json) -> Item:
-    """Store a new item under an ID made here."""
-    return table.create(_new_item(str(uuid.uuid4()), _content_of(document)))
+@storage_problems()
+def create_item(
+    table: ItemTable, document: Json, intent: Intent | None = None
+) -> tuple[Item, bool]:
+    """Store a new item under an ID made here, or return the one the same intent has created.
+
+    Returns the item as it was created, and whether a request before this one did it.
+    """
+    content = content_of(document)
+    item = new_item(new_id(), content)
+    replay = None if intent is None else intent.replay(item, item.revision.created)
+    try:
+        table.create(item, replay)
+    except UnavailableError as error:
+        if replay is not None and 0 in error.conflicts:
+            raise problems.in_progress() from error
+        raise
+    except KeyUsedError as error:
+        used = error.replay
+        if intent is None or used.request != intent.request:
+            raise Problem(
+                problems.IDEMPOTENCY_KEY_REUSED,
+                "This Idempotency-Key came with another body; send a new key with a new request.",
+            ) from error
+        revision = revisions.revision_of(used.revision)
+        created = Item(used.item_id, content, revision, clock.text_of(revision.created))
+        # The key is ours where an attempt of this request stored it and its answer was lost.
+        return created, used.item_id != item.id
+    return item, False
 
 
-@_storage_problems()
+@storage_problems()
 def get_item(table: ItemTable, item_id: str) -> Item:
     """Return the item."""
     item = table.get(item_id) if items.is_id(item_id) else None
@@ -49,13 +75,13 @@ def get_item(table: ItemTable, item_id: str) -> Item:
     return item
 
 
-@_storage_problems()
+@storage_problems()
 def list_items(table: ItemTable, after: str | None, limit: int, tag: str | None) -> Page:
     """Return a page of the list, newest first (see `ItemTable.page`)."""
     return table.page(after, limit, tag)
 
 
-@_storage_problems()
+@storage_problems()
 def put_item(
     table: ItemTable,
     item_id: str,
@@ -68,9 +94,7 @@ def put_item(
     Returns the item as stored and whether it was created.
     """
     if not items.is_id(item_id):
-        raise Problem(
-            problems.INVALID_ITEM, "An ID has 1 to 64 of the characters A-Z, a-z, 0-9, _ and -."
-        )
+        raise Problem(problems.INVALID_ITEM, f"An ID {items.ID_RULE}.")
     if if_match is None and if_none_match is None:
         raise _precondition_required("replace the item, or If-None-Match: * to create it")
     if if_match is not None and if_none_match is not None:
@@ -78,101 +102,157 @@ def put_item(
             problems.INVALID_PRECONDITION,
             "If-Match and If-None-Match exclude each other: an item is replaced or created.",
         )
-    content = _content_of(document)
+    content = content_of(document)
     if if_match is not None:
-        return _replace(table, item_id, content, if_match), False
+        return replace_item(table, item_id, content, if_match), False
     if if_none_match is None or not if_none_match.any_tag:
         raise Problem(problems.INVALID_PRECONDITION, "For PUT the value of If-None-Match is *.")
+    return create_under(table, item_id, content), True
+
+
+@storage_problems()
+def create_under(table: ItemTable, item_id: str, content: Content) -> Item:
+    """Store a new item under the ID a client has chosen."""
+    item = new_item(item_id, content)
     try:
-        return table.create(_new_item(item_id, content)), True
+        table.create(item, None)
     except ConditionFailedError as error:
-        raise problems.precondition_failed(
-            f"There is an item {item_id!r} already.",
-            error.current.revision if error.current else None,
-        ) from error
+        raise problems.exists(item_id, error.current) from error
+    return item
 
 
-@_storage_problems()
+@storage_problems()
+def replace_item(table: ItemTable, item_id: str, content: Content, if_match: EntityTags) -> Item:
+    """Replace the content of an item that meets `if_match`."""
+
+    def write(expected: Revision) -> Item:
+        item = next_item(item_id, content, expected)
+        table.write(Write(item_id, item, expected))
+        return item
+
+    # RFC 9110, section 13.1.1: without a current representation If-Match does not hold.
+    return _change(
+        table,
+        item_id,
+        if_match,
+        write,
+        problems.missing(item_id),
+    )
+
+
+@storage_problems()
 def patch_item(table: ItemTable, item_id: str, patch: Json, if_match: EntityTags | None) -> Item:
     """Apply a JSON Merge Patch (RFC 7396) to the item.
 
-    The patch needs the item it changes, so this reads it and then writes on the condition that the
-    revision is the one read: an update between the two makes the write fail, and is never lost.
+    A patch of nothing but name and description, for one ETag, is one request. Any other needs the
+    item it changes: this reads it, and writes on the condition that its revision is the one read.
     """
     if if_match is None:
         raise _precondition_required("patch the item")
-    faults = tuple(items.member_faults(patch))
-    if faults:
+    faults = items.patch_faults(patch)
+    if faults or not isinstance(patch, dict):
         raise problems.of_faults(problems.INVALID_ITEM, faults)
-    current = get_item(table, item_id)
-    if not if_match.matches_strongly(current.revision):
-        raise _stale(item_id, current)
-    content = _content_of(merge_patch(items.document_of_content(current.content), patch))
-    read = EntityTags(strong=frozenset({current.revision}))
-    try:
-        return table.replace(item_id, content, _new_revision(), _now(), read)
-    except ConditionFailedError as error:
-        if error.current is None:
-            raise problems.not_found(item_id) from error
-        if not if_match.any_tag:
-            raise _stale(item_id, error.current) from error
-        # If-Match: * still holds; it is only this attempt that came too late.
-        raise Problem(
-            problems.EDIT_CONFLICT, "Another write came between; send the patch again."
-        ) from error
+    if not items.is_id(item_id):
+        raise problems.not_found(item_id)
+    expected = if_match.single()
+    if expected is not None and patch and patch.keys() <= {"name", "description"}:
+        return _patch_texts(table, item_id, patch, expected)
+    for _ in range(TRIES):
+        current = get_item(table, item_id)
+        if not if_match.matches_strongly(current.revision.text):
+            raise problems.stale(item_id, current)
+        content = content_of(merge_patch(items.document_of_content(current.content), patch))
+        item = next_item(item_id, content, current.revision)
+        try:
+            table.write(Write(item_id, item, current.revision))
+        except ConditionFailedError:
+            continue
+        return item
+    raise problems.edit_conflict()
 
 
-@_storage_problems()
+@storage_problems()
 def delete_item(table: ItemTable, item_id: str, if_match: EntityTags | None) -> None:
     """Delete the item, where its revision meets `if_match` if one is given."""
     if not items.is_id(item_id):
         raise problems.not_found(item_id)
-    try:
-        table.delete(item_id, if_match or EntityTags(any_tag=True))
-    except ConditionFailedError as error:
-        if error.current is None:
-            raise problems.not_found(item_id) from error
-        raise _stale(item_id, error.current) from error
+    if if_match is None or if_match.any_tag:
+        if not table.delete_any(item_id):
+            raise problems.not_found(item_id)
+        return
+
+    def write(expected: Revision) -> None:
+        table.write(Write(item_id, None, expected))
+
+    _change(table, item_id, if_match, write, problems.not_found(item_id))
 
 
-def _replace(table: ItemTable, item_id: str, content: Content, if_match: EntityTags) -> Item:
-    try:
-        return table.replace(item_id, content, _new_revision(), _now(), if_match)
-    except ConditionFailedError as error:
-        if error.current is None:
-            # RFC 9110, section 13.1.1: without a current representation If-Match does not hold.
-            raise problems.precondition_failed(f"There is no item {item_id!r}.", None) from error
-        raise _stale(item_id, error.current) from error
-
-
-def _content_of(document: Json) -> Content:
+def content_of(document: Json) -> Content:
+    """Return the content that a document describes."""
     try:
         return items.content_of(document)
-    except items.InvalidItemError as error:
+    except InvalidItemError as error:
         raise problems.of_faults(problems.INVALID_ITEM, error.faults) from error
 
 
-def _new_item(item_id: str, content: Content) -> Item:
-    now = _now()
-    return Item(item_id, content, 1, _new_revision(), created_at=now, updated_at=now)
+def new_id() -> str:
+    """Return an ID no item has."""
+    return str(uuid.uuid4())
 
 
-def _new_revision() -> str:
-    return secrets.token_urlsafe(12)
+def new_item(item_id: str, content: Content) -> Item:
+    """Return an item that is created now."""
+    now = clock.now()
+    return Item(item_id, content, Revision.first(now, content.tags), clock.text_of(now))
 
 
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+def next_item(item_id: str, content: Content, expected: Revision) -> Item:
+    """Return what takes the place of the revision `expected` now.
+
+    Its time is that of its creation at least, also where the clocks of two machines differ.
+    """
+    now = max(clock.now(), expected.created)
+    return Item(item_id, content, expected.next(content.tags), clock.text_of(now))
+
+
+def _patch_texts(
+    table: ItemTable, item_id: str, patch: Mapping[str, Json], expected: Revision
+) -> Item:
+    now = clock.text_of(max(clock.now(), expected.created))
+    try:
+        return table.update_texts(item_id, expected, items.text_changes(patch), now)
+    except ConditionFailedError as error:
+        if error.current is None:
+            raise problems.not_found(item_id) from error
+        raise problems.stale(item_id, error.current) from error
+
+
+def _change(
+    table: ItemTable,
+    item_id: str,
+    if_match: EntityTags,
+    write: Callable[[Revision], Changed],
+    missing: Problem,
+) -> Changed:
+    """Carry out a write of the revision that `if_match` names, or of the stored one it matches."""
+    expected = if_match.single()
+    for _ in range(TRIES):
+        if expected is None:
+            current = table.get(item_id)
+        else:
+            try:
+                return write(expected)
+            except ConditionFailedError as error:
+                current = error.current
+        if current is None:
+            raise missing
+        if not if_match.matches_strongly(current.revision.text):
+            raise problems.stale(item_id, current)
+        expected = current.revision
+    raise problems.edit_conflict()
 
 
 def _precondition_required(purpose: str) -> Problem:
     return Problem(
         problems.PRECONDITION_REQUIRED, f"Send If-Match with the ETag of the item to {purpose}."
-    )
-
-
-def _stale(item_id: str, current: Item) -> Problem:
-    return problems.precondition_failed(
-        f"Item {item_id!r} has another ETag now: it was changed at {current.updated_at}.",
-        current.revision,
     )

@@ -1,13 +1,9 @@
-"""One page of the list, put together from the shards its index is spread over."""
+"""One page of a list, put together from the shards its index is spread over."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .items import Item
-
-SHARDS = 4
-"""Partitions of the list index. The number may be raised, never lowered: readers ask every shard,
-so items written under a smaller number stay listed (docs/decisions/items-key-design.md)."""
 
 
 @dataclass(frozen=True)
@@ -18,19 +14,25 @@ class Page:
     next: str | None
 
 
-def merge(found: Iterable[Item], unfinished: Iterable[str], limit: int) -> Page:
-    """Return the newest `limit` of the items found in all shards.
+@dataclass(frozen=True, order=True)
+class Entry:
+    """One entry of the index: the position of an item, and the key of the row it was found by."""
 
-    `unfinished` has, for each shard not read to its end, the position up to which it was read.
-    Beyond the newest of these positions another shard's item may be missing, so the page ends
-    there at the latest and may hold fewer items than `limit`.
+    position: str
+    row: str
+
+    @property
+    def item_id(self) -> str:
+        """The ID of the item."""
+        return self.position.partition("#")[2]
+
+
+def newest(found: Iterable[Iterable[Entry]], limit: int) -> tuple[list[Entry], str | None]:
+    """Return the newest `limit` entries of all shards, and the position to go on after.
+
+    Of each shard `found` has the newest `limit + 1` entries, or all there are. So the newest
+    `limit` of them are the newest of the list, and one more says that there are more.
     """
-    frontier = max(unfinished, default=None)
-    complete = sorted(
-        (item for item in found if frontier is None or item.position >= frontier),
-        key=lambda item: item.position,
-        reverse=True,
-    )
-    if len(complete) > limit:
-        return Page(tuple(complete[:limit]), complete[limit - 1].position)
-    return Page(tuple(complete), frontier)
+    entries = sorted((entry for shard in found for entry in shard), reverse=True)
+    page = entries[:limit]
+    return page, page[-1].position if len(entries) > limit else None

@@ -3,8 +3,9 @@
 import re
 from dataclasses import dataclass
 
+from .revisions import Revision, parse_revision
+
 MAX_ENTITY_TAGS = 100
-"""As many operands as IN takes in a DynamoDB condition expression."""
 
 _ENTITY_TAG = re.compile(r'[ \t]*(W/)?"([\x21\x23-\x7e\x80-\xff]*)"[ \t]*(?:,|$)')
 
@@ -20,6 +21,12 @@ class EntityTags:
     any_tag: bool = False
     strong: frozenset[str] = frozenset()
     weak: frozenset[str] = frozenset()
+
+    def single(self) -> Revision | None:
+        """Return the one revision asked for; None where it is any, several, or none of ours."""
+        if self.any_tag or len(self.strong) != 1:
+            return None
+        return parse_revision(next(iter(self.strong)))
 
     def matches_strongly(self, revision: str) -> bool:
         """Whether the revision meets If-Match (strong comparison, RFC 9110, section 13.1.1)."""

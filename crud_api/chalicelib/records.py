@@ -1,69 +1,136 @@
-"""An item as DynamoDB attribute values, in the form of the low-level API, and back.
+"""What the table holds, in the form of the low-level DynamoDB API, and back.
+
+Three kinds of rows share the key `id`. An item is a row under its ID. Each of its tags is a row
+more, under ID#generation#number, by which the index finds it. An idempotency key is a row under
+#idempotency#digest, which expires. No ID has a number sign, so no two kinds meet.
 
 `attributes` is stored as JSON text. As a DynamoDB map it would lose what its numbers looked like
 (1.10 becomes 1.1) and could not hold an empty name: docs/decisions/items-attributes-as-text.md.
 """
 
+import base64
 import zlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from .items import Content, Item
-from .pages import SHARDS
+from .revisions import TagRows, revision_of
 from .strict_json import dumps, loads
 
 MAX_BYTES = 400 * 1024
 """The largest item DynamoDB stores ("Constraints in Amazon DynamoDB")."""
 
 KEY = "id"
-SHARD = "newest_shard"
-POSITION = "newest_position"
+LIST = "list"
+POSITION = "position"
+EXPIRES = "expires"
 
 Record: TypeAlias = dict[str, dict[str, Any]]
 """Attribute name to attribute value, such as {"id": {"S": "4f"}}."""
 
 
-def record_of_content(content: Content) -> Record:
-    """Return the attributes that hold what the client decides."""
-    return {
-        "name": {"S": content.name},
-        "description": {"S": content.description},
-        "tags": {"L": [{"S": tag} for tag in content.tags]},
-        "attributes": {"S": dumps(dict(content.attributes))},
-    }
+@dataclass(frozen=True)
+class Replay:
+    """What an idempotency key stands for: the request it came with, and what that created.
+
+    `expires` is in seconds since 1970.
+    """
+
+    key: str
+    request: str
+    item_id: str
+    revision: str
+    expires: int
 
 
-def record_of_item(item: Item) -> Record:
-    """Return all attributes of the item, with those of the list index."""
+def key_of(row: str) -> Record:
+    """Return the key of a row."""
+    return {KEY: {"S": row}}
+
+
+def list_key(item_id: str, tag: str | None, shards: int) -> str:
+    """Return the partition of the index that has the item in the list of all, or of a tag."""
+    return list_partition(zlib.crc32(item_id.encode()) % shards, tag)
+
+
+def list_partition(shard: int, tag: str | None) -> str:
+    """Return one partition of the list of all items, or of those with a tag."""
+    return f"{shard}" if tag is None else f"{shard}#{tag}"
+
+
+def record_of_item(item: Item, shards: int) -> Record:
+    """Return the row of an item."""
     return {
         KEY: {"S": item.id},
-        **record_of_content(item.content),
-        "version": {"N": str(item.version)},
-        "revision": {"S": item.revision},
-        "created_at": {"S": item.created_at},
+        "name": {"S": item.content.name},
+        "description": {"S": item.content.description},
+        "tags": {"L": [{"S": tag} for tag in item.content.tags]},
+        "attributes": {"S": dumps(dict(item.content.attributes))},
+        "revision": {"S": item.revision.text},
         "updated_at": {"S": item.updated_at},
-        SHARD: {"N": str(zlib.crc32(item.id.encode()) % SHARDS)},
+        LIST: {"S": list_key(item.id, None, shards)},
         POSITION: {"S": item.position},
     }
 
 
 def item_of(record: Mapping[str, Mapping[str, Any]]) -> Item:
-    """Return the item a record holds. KeyError or ValueError: this app did not write it."""
+    """Return the item a row holds. KeyError or ValueError: this app did not write it."""
+    item_id = record[KEY]["S"]
     attributes = loads(record["attributes"]["S"].encode())
     if not isinstance(attributes, dict):
-        raise ValueError(f"attributes of item {record[KEY]['S']} are not an object")
+        raise ValueError(f"attributes of item {item_id} are not an object")
     return Item(
-        id=record[KEY]["S"],
+        id=item_id,
         content=Content(
             name=record["name"]["S"],
             description=record["description"]["S"],
             tags=tuple(tag["S"] for tag in record["tags"]["L"]),
             attributes=attributes,
         ),
-        version=int(record["version"]["N"]),
-        revision=record["revision"]["S"],
-        created_at=record["created_at"]["S"],
+        revision=revision_of(record["revision"]["S"]),
         updated_at=record["updated_at"]["S"],
+    )
+
+
+def tag_rows(item_id: str, rows: TagRows) -> list[str]:
+    """Return the keys of the rows an item has for its tags."""
+    generation = base64.urlsafe_b64encode(rows.generation).decode()
+    return [f"{item_id}#{generation}#{number}" for number in range(rows.count)]
+
+
+def records_of_tags(item: Item, shards: int) -> list[Record]:
+    """Return the rows by which the item is found by its tags."""
+    keys = tag_rows(item.id, item.revision.rows)
+    return [
+        {
+            KEY: {"S": key},
+            LIST: {"S": list_key(item.id, tag, shards)},
+            POSITION: {"S": item.position},
+        }
+        for key, tag in zip(keys, item.content.tags, strict=True)
+    ]
+
+
+def record_of_replay(replay: Replay) -> Record:
+    """Return the row of an idempotency key."""
+    return {
+        KEY: {"S": f"#idempotency#{replay.key}"},
+        "request": {"S": replay.request},
+        "item": {"S": replay.item_id},
+        "revision": {"S": replay.revision},
+        EXPIRES: {"N": str(replay.expires)},
+    }
+
+
+def replay_of(record: Mapping[str, Mapping[str, Any]]) -> Replay:
+    """Return the idempotency key a row holds. KeyError or ValueError: this app did not write it."""
+    return Replay(
+        key=record[KEY]["S"].removeprefix("#idempotency#"),
+        request=record["request"]["S"],
+        item_id=record["item"]["S"],
+        revision=record["revision"]["S"],
+        expires=int(record[EXPIRES]["N"]),
     )
 
 

@@ -42,11 +42,15 @@ class Fault:
 
 
 class InvalidJsonError(ValueError):
-    """The text is not JSON, or is JSON beyond the limits above; `faults` lists why."""
+    """The text is not JSON, or is JSON beyond the limits above; `faults` lists why.
 
-    def __init__(self, faults: tuple[Fault, ...]) -> None:
+    Where it has the form of JSON, `rest` is its value, with null for what is none.
+    """
+
+    def __init__(self, faults: tuple[Fault, ...], rest: Json = None) -> None:
         super().__init__("; ".join(f"{fault.pointer}: {fault.detail}" for fault in faults))
         self.faults = faults
+        self.rest = rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +65,14 @@ class _DuplicateNames:
     """An object that has a name twice, in the place where it was read."""
 
     names: tuple[str, ...]
+    members: "dict[str, Json]"
 
 
-def loads(body: bytes) -> Json:
-    """Return the JSON value that `body` is; InvalidJsonError lists all that is wrong with it."""
+def loads(body: bytes, max_depth: int = MAX_DEPTH) -> Json:
+    """Return the JSON value that `body` is; InvalidJsonError lists all that is wrong with it.
+
+    Arrays and objects may be inside each other `max_depth` deep.
+    """
     try:
         value = _DECODER.decode(body.decode())
     except UnicodeDecodeError as error:
@@ -73,16 +81,18 @@ def loads(body: bytes) -> Json:
         place = f"line {error.lineno}, column {error.colno}"
         raise InvalidJsonError((Fault("", f"is not JSON at {place}: {error.msg}"),)) from None
     except RecursionError:
-        raise InvalidJsonError((Fault("", _TOO_DEEP),)) from None
-    faults = tuple(_faults(value, "", 1))
+        raise InvalidJsonError((_too_deep("", max_depth),)) from None
+    faults = tuple(_faults(value, "", 1, max_depth))
     if faults:
-        raise InvalidJsonError(faults)
+        raise InvalidJsonError(faults, _without_faults(value, max_depth))
     return value  # type: ignore[no-any-return] # a decoder with hooks is typed Any
 
 
 def dumps(value: Json) -> str:
     """Return the JSON text of `value`: no white space, names in their order, UTF-8 unescaped."""
     match value:
+        case str():
+            return _quoted(value)
         case dict():
             return f"{{{','.join(f'{_quoted(name)}:{dumps(v)}' for name, v in value.items())}}}"
         case list():
@@ -90,7 +100,7 @@ def dumps(value: Json) -> str:
         case Number():
             return value.text
         case _:
-            return _quoted(value)
+            return json.dumps(value)
 
 
 def pointer_to(parent: str, name: str | int) -> str:
@@ -103,36 +113,58 @@ def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json] | _DuplicateNames:
     if len(value) == len(pairs):
         return value
     names = [name for name, _ in pairs]
-    return _DuplicateNames(tuple(name for name in value if names.count(name) > 1))
+    return _DuplicateNames(tuple(name for name in value if names.count(name) > 1), value)
 
 
-_TOO_DEEP = f"is nested deeper than {MAX_DEPTH} levels"
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_object, parse_float=Number, parse_int=Number, parse_constant=_Constant
 )
-_quoted = json.JSONEncoder(ensure_ascii=False).encode
+_quoted = json.encoder.encode_basestring
 
 
-def _faults(value: object, pointer: str, depth: int) -> Iterator[Fault]:
+def _too_deep(pointer: str, max_depth: int) -> Fault:
+    return Fault(pointer, f"is nested deeper than {max_depth} levels")
+
+
+def _faults(value: object, pointer: str, depth: int, max_depth: int) -> Iterator[Fault]:
     match value:
-        case dict() | list() if depth > MAX_DEPTH:
-            yield Fault(pointer, _TOO_DEEP)
+        case dict() | list() if depth > max_depth:
+            yield _too_deep(pointer, max_depth)
         case dict():
             for name, member in value.items():
                 yield from _string_faults(name, pointer, "has a name that")
-                yield from _faults(member, pointer_to(pointer, name), depth + 1)
+                yield from _faults(member, pointer_to(pointer, name), depth + 1, max_depth)
         case list():
             for index, element in enumerate(value):
-                yield from _faults(element, pointer_to(pointer, index), depth + 1)
+                yield from _faults(element, pointer_to(pointer, index), depth + 1, max_depth)
         case str():
             yield from _string_faults(value, pointer, "is a string that")
         case Number(text):
             yield from _number_faults(text, pointer)
         case _Constant(text):
             yield Fault(pointer, f"is {text}, which is not JSON")
-        case _DuplicateNames(names):
+        case _DuplicateNames(names, members):
             for name in names:
                 yield Fault(pointer_to(pointer, name), "is there more than once")
+            yield from _faults(members, pointer, depth, max_depth)
+
+
+def _without_faults(value: object, levels: int) -> Json:
+    """Return the value with null in the place of constants and of what is nested too deep.
+
+    Of a name that is there more than once the last value stays.
+    """
+    match value:
+        case _DuplicateNames(_, members):
+            return _without_faults(members, levels)
+        case dict() if levels > 0:
+            return {name: _without_faults(member, levels - 1) for name, member in value.items()}
+        case list() if levels > 0:
+            return [_without_faults(element, levels - 1) for element in value]
+        case str() | Number() | bool():
+            return value
+        case _:
+            return None
 
 
 def _string_faults(text: str, pointer: str, subject: str) -> Iterator[Fault]:

@@ -1,245 +1,552 @@
 """The DynamoDB table of items. Every write carries its condition, so no update is ever lost."""
 
-import time
+import logging
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import botocore.exceptions
 
-from . import records
-from .items import Content, Item
-from .pages import SHARDS, Page, merge
-from .preconditions import EntityTags
-from .records import Record
+from . import clock, records, retries
+from .items import Item
+from .pages import Entry, Page, newest
+from .records import Record, Replay
+from .retries import Deadline, UnavailableError
+from .revisions import Revision
 
 INDEX_NAME = "newest"
 
-ROUNDS = 4
-"""How often one request asks the shards while it looks for items with a tag."""
+MAX_TRANSACTION = 100
+"""Actions in a transaction, and keys in a BatchGetItem ("Quotas in Amazon DynamoDB")."""
 
-ROUND_SECONDS = 8.0
-"""No further round begins after this time, so that a slow table cannot use up the 29 seconds."""
+MAX_TRANSACTION_BYTES = 4 * 1024 * 1024
+BATCH_WRITES = 25
+"""Requests in a BatchWriteItem."""
 
-TAG_READ = 250
-"""Items read from a shard in a round while looking for a tag: bounds the cost of a rare one."""
+WORKERS = 8
+"""Requests that a batch sends at once."""
 
-# The throttles of "Error handling with DynamoDB", which are 400s. botocore has retried them by now.
-_THROTTLES = frozenset(
-    {"ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException"}
-)
+PAGE_BYTES = 1_000_000
+"""When that much of a page has been read, no more is asked for: it would not fit the answer."""
+
+CLOCK_MICROSECONDS = 5_000_000
+"""How far the clocks of two functions may differ, with a wide margin."""
+
+logger = logging.getLogger(__name__)
 
 
 class ConditionFailedError(Exception):
-    """The condition of a write did not hold.
+    """The condition of a write did not hold; `current` is the stored item (None: there is none)."""
 
-    `current` is the stored item (None: there is none). `retried` says that botocore had sent the
-    write before, so that an earlier try may have landed without its answer arriving.
-    """
-
-    def __init__(self, current: Item | None, *, retried: bool) -> None:
+    def __init__(self, current: Item | None) -> None:
         super().__init__("the condition of the write did not hold")
         self.current = current
-        self.retried = retried
+
+
+class ConditionsFailedError(Exception):
+    """A transaction was not done; `current` has the stored item of each write that failed.
+
+    Its keys are places in the list of writes.
+    """
+
+    def __init__(self, current: Mapping[int, Item | None]) -> None:
+        super().__init__("conditions of the transaction did not hold")
+        self.current = current
+
+
+class KeyUsedError(Exception):
+    """The idempotency key stands for something already: `replay`."""
+
+    def __init__(self, replay: Replay) -> None:
+        super().__init__("the idempotency key has been used")
+        self.replay = replay
+
+
+class TransactionTooLargeError(ValueError):
+    """The items of a transaction are larger together than DynamoDB takes."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"{size:,} of at most {MAX_TRANSACTION_BYTES:,} bytes")
 
 
 class ItemTooLargeError(ValueError):
-    """The item would be larger than DynamoDB stores; `size` is its size in bytes."""
+    """The item would be larger than DynamoDB stores."""
 
-    def __init__(self, size: int) -> None:
-        super().__init__(f"{size:,} bytes; {records.MAX_BYTES:,} is the most")
-        self.size = size
+    def __init__(self, size: int | None) -> None:
+        most = f"{records.MAX_BYTES:,} bytes"
+        super().__init__(f"more than {most}" if size is None else f"{size:,} of at most {most}")
 
 
-class TableUnavailableError(Exception):
-    """DynamoDB throttled the request, failed or could not be reached, retries included."""
+@dataclass(frozen=True)
+class Write:
+    """One change: `item` is what to store (None: delete), `expected` what is replaced (None: new).
+
+    The rows of the tag index that the change needs follow from the two.
+    """
+
+    item_id: str
+    item: Item | None
+    expected: Revision | None
 
 
 class ItemTable:
-    """The items of one table. `client` is a boto3 DynamoDB client; it may be shared by threads."""
+    """The items of one table. `client` is a boto3 DynamoDB client; it may be shared by threads.
 
-    def __init__(self, client: Any, name: str) -> None:
+    Its lists are spread over `shards` partitions of the index. `deadline` is that of the request
+    the table is used for.
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        name: str,
+        shards: int,
+        deadline: Deadline | None = None,
+        pool: ThreadPoolExecutor | None = None,
+    ) -> None:
         self._client = client
         self._name = name
-        self._shards = ThreadPoolExecutor(SHARDS, thread_name_prefix="shard")
+        self._shards = shards
+        self._deadline = deadline
+        self._pool = pool or ThreadPoolExecutor(max(shards, WORKERS), thread_name_prefix="table")
+
+    def until(self, deadline: Deadline) -> "ItemTable":
+        """Return the same table for a request that has to be answered by `deadline`."""
+        return ItemTable(self._client, self._name, self._shards, deadline, self._pool)
 
     def get(self, item_id: str) -> Item | None:
         """Return the item as the last completed write left it, or None."""
-        response = self._call("get_item", Key=_key(item_id), ConsistentRead=True)
+        response, _ = self._call(
+            "get_item",
+            TableName=self._name,
+            Key=records.key_of(item_id),
+            ConsistentRead=True,
+        )
         return records.item_of(response["Item"]) if "Item" in response else None
 
-    def create(self, item: Item) -> Item:
-        """Store a new item. ConditionFailedError where its ID is taken, ItemTooLargeError."""
-        record = records.record_of_item(item)
-        _check_size(record)
-        try:
-            self._call(
-                "put_item",
-                Item=record,
-                ConditionExpression="attribute_not_exists(id)",
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            )
-        except ConditionFailedError as error:
-            return _own_write(error, item.revision)
-        return item
+    def get_many(self, ids: Sequence[str]) -> dict[str, Item]:
+        """Return the items of up to 100 IDs that there are, read as `get` does."""
+        found: dict[str, Item] = {}
+        for items, _ in self._reads(ids):
+            found |= items
+        return found
 
-    def replace(
-        self, item_id: str, content: Content, revision: str, updated_at: str, if_match: EntityTags
-    ) -> Item:
-        """Replace the content of an existing item whose revision meets `if_match`.
+    def check_size(self, item: Item) -> None:
+        """Raise ItemTooLargeError where DynamoDB would not store the item."""
+        _check_size(records.record_of_item(item, self._shards))
 
-        ConditionFailedError where it does not or there is no item, ItemTooLargeError.
+    def write(self, write: Write) -> None:
+        """Carry out one change, in one request.
+
+        ConditionFailedError where the stored item is not the one expected; ItemTooLargeError.
         """
-        changes = {
-            **records.record_of_content(content),
-            "revision": {"S": revision},
-            "updated_at": {"S": updated_at},
-        }
-        # The version and the time of creation, unknown here, have the same size in every item.
-        written = Item(item_id, content, 0, revision, created_at=updated_at, updated_at=updated_at)
-        _check_size(records.record_of_item(written))
-        condition, values = _condition(if_match)
-        assignments = [f"#{name} = :{name}" for name in changes]
+        self._check_sizes([write])
+        if self._row_actions(write):
+            try:
+                self._transact([write], None)
+            except ConditionsFailedError as error:
+                raise ConditionFailedError(error.current[0]) from error
+            return
+        [(kind, parameters)] = self._item_action(write).items()
+        operation = {"Put": "put_item", "Delete": "delete_item"}[kind]
         try:
-            response = self._call(
+            self._call(operation, **parameters)
+        except botocore.exceptions.ClientError as error:
+            current = _failed_condition(error)
+            if not _was_done(write, current, unsure=error.unsure):
+                raise ConditionFailedError(current) from error
+
+    def create(self, item: Item, replay: Replay | None) -> None:
+        """Store a new item and, in the same request, the idempotency key it came with.
+
+        ConditionFailedError, ItemTooLargeError as in `write`. KeyUsedError: the key has been used
+        and has not expired. UnavailableError names action 0 in `conflicts` where another request
+        with the same key is being carried out.
+        """
+        write = Write(item.id, item, None)
+        if replay is None:
+            self.write(write)
+            return
+        self._check_sizes([write])
+        try:
+            self._transact([write], replay)
+        except ConditionsFailedError as error:
+            raise ConditionFailedError(error.current[0]) from error
+
+    def write_all(self, writes: Sequence[Write]) -> None:
+        """Carry out up to 100 changes of different items, all or none.
+
+        ConditionsFailedError: none was done. ItemTooLargeError: an item is, or all together are.
+        """
+        self._check_sizes(writes)
+        self._transact(writes, None)
+
+    def create_many(self, items: Sequence[Item]) -> set[str]:
+        """Store new items under IDs nobody else knows, and return the IDs of those not stored.
+
+        Each has passed `check_size`. The rows of the index come first: one that leads to no item
+        is no harm, but an item that is not listed would be.
+        """
+        rows = [record for item in items for record in records.records_of_tags(item, self._shards)]
+        missed = {
+            request["PutRequest"]["Item"][records.KEY]["S"].partition("#")[0]
+            for request in self._batch([{"PutRequest": {"Item": row}} for row in rows])
+        }
+        listed = [item for item in items if item.id not in missed]
+        left = self._batch(
+            [
+                {"PutRequest": {"Item": records.record_of_item(item, self._shards)}}
+                for item in listed
+            ]
+        )
+        return missed | {request["PutRequest"]["Item"][records.KEY]["S"] for request in left}
+
+    def update_texts(
+        self, item_id: str, expected: Revision, changes: Mapping[str, str], updated_at: str
+    ) -> Item:
+        """Set the name or description of an item, and return it whole.
+
+        ConditionFailedError as in `write`. ItemTooLargeError, found by DynamoDB alone, because
+        the rest of the item is not known here.
+        """
+        revision = expected.next()
+        values = {**changes, "revision": revision.text, "updated_at": updated_at}
+        try:
+            response, _ = self._call(
                 "update_item",
-                Key=_key(item_id),
-                UpdateExpression=f"SET {', '.join(assignments)} ADD version :one",
-                ConditionExpression=condition,
-                # Some of the names are reserved words of expressions.
-                ExpressionAttributeNames={f"#{name}": name for name in changes},
+                TableName=self._name,
+                Key=records.key_of(item_id),
+                UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in values),
+                ConditionExpression="#revision = :expected",
+                # `name` is a reserved word of expressions.
+                ExpressionAttributeNames={f"#{name}": name for name in values},
                 ExpressionAttributeValues={
-                    **{f":{name}": value for name, value in changes.items()},
-                    ":one": {"N": "1"},
-                    **values,
+                    **{f":{name}": {"S": value} for name, value in values.items()},
+                    ":expected": {"S": expected.text},
                 },
                 ReturnValues="ALL_NEW",
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
-        except ConditionFailedError as error:
-            return _own_write(error, revision)
+        except botocore.exceptions.ClientError as error:
+            if "maximum allowed size" in str(error):
+                raise ItemTooLargeError(None) from error
+            current = _failed_condition(error)
+            if current is not None and current.revision == revision:
+                return current
+            if error.unsure:
+                raise _unknown_outcome() from error
+            raise ConditionFailedError(current) from error
         return records.item_of(response["Attributes"])
 
-    def delete(self, item_id: str, if_match: EntityTags) -> None:
-        """Delete the item whose revision meets `if_match`; ConditionFailedError as in `replace`."""
-        condition, values = _condition(if_match)
+    def delete_any(self, item_id: str) -> bool:
+        """Delete the item whatever its revision; False where there is none.
+
+        Its rows in the index go in a request of their own, because only the answer names them; a
+        row that stays leads to no item and is not shown.
+        """
+        begun = clock.now()
         try:
-            self._call(
-                "delete_item",
-                Key=_key(item_id),
-                ConditionExpression=condition,
-                # DynamoDB refuses an empty map.
-                **({"ExpressionAttributeValues": values} if values else {}),
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            response = self._client.delete_item(
+                TableName=self._name,
+                Key=records.key_of(item_id),
+                ReturnValues="ALL_OLD",
             )
-        except ConditionFailedError as error:
-            # The first try deleted it and its answer was lost. Either way the item is gone.
-            if error.current is not None or not error.retried:
+        except retries.FAILURES as error:
+            if not retries.is_temporary(error):
                 raise
+            return self._delete_again(item_id, begun, unsure=retries.is_unsure(error))
+        if "Attributes" not in response:
+            return False
+        self._delete_rows(records.item_of(response["Attributes"]))
+        return True
 
     def page(self, after: str | None, limit: int, tag: str | None) -> Page:
-        """Return up to `limit` items older than the position `after`, newest first.
+        """Return up to `limit` (at most 100) items older than the position `after`, newest first.
 
-        Only those with `tag`, where it is given; the page may then be short or empty although
-        `next` is not None, because one call reads a bounded number of items. The index follows
-        writes within moments (eventual consistency).
+        Only those with `tag`, where it is given. The page is shorter where it would be large, or
+        where items went while it was read. The index follows writes within moments (eventual
+        consistency); the items shown are as the last completed write left them.
         """
-        starts = dict.fromkeys(range(SHARDS), after)
-        found: list[Item] = []
-        begun = time.monotonic()
-        for _ in range(ROUNDS):
-            answers = self._shards.map(
-                lambda shard, start: self._query(shard, start, limit, tag),
-                starts.keys(),
-                starts.values(),
+        found = self._pool.map(
+            lambda shard: self._query(records.list_partition(shard, tag), after, limit + 1),
+            range(self._shards),
+        )
+        entries, following = newest(found, limit)
+        items: dict[str, Item] = {}
+        for part, unread in self._reads([entry.item_id for entry in entries]):
+            items |= part
+            ready = next(
+                (number for number, entry in enumerate(entries) if entry.item_id in unread), None
             )
-            unfinished = {}
-            for shard, (items, last) in zip(starts, answers, strict=True):
-                found += items
-                if last is not None:
-                    unfinished[shard] = last
-            page = merge(found, unfinished.values(), limit)
-            if len(page.items) == limit or not unfinished:
+            size = sum(len(str(item.content.attributes)) for item in items.values())
+            if ready and size > PAGE_BYTES:
+                following = entries[ready - 1].position
+                entries = entries[:ready]
                 break
-            if time.monotonic() - begun > ROUND_SECONDS:
-                break
-            starts = dict(unfinished)
-        return page
+        shown = (items[entry.item_id] for entry in entries if _leads_to(entry, items, tag))
+        return Page(tuple(shown), following)
 
-    def _query(
-        self, shard: int, after: str | None, limit: int, tag: str | None
-    ) -> tuple[list[Item], str | None]:
-        """Return items of one shard and the position read up to (None: to the end)."""
-        key, values = "#shard = :shard", {":shard": {"N": str(shard)}}
-        names = {"#shard": records.SHARD}
+    def _query(self, partition: str, after: str | None, limit: int) -> list[Entry]:
+        """Return the newest entries of one partition of a list that are older than `after`."""
+        condition, values = "#list = :list", {":list": {"S": partition}}
+        names = {"#list": records.LIST}
         if after is not None:
-            key += " AND #position < :after"
+            condition += " AND #position < :after"
             names["#position"] = records.POSITION
             values[":after"] = {"S": after}
-        options: dict[str, Any] = {}
-        if tag is not None:
-            options["FilterExpression"] = "contains(tags, :tag)"
-            values[":tag"] = {"S": tag}
-        response = self._call(
+        response, _ = self._call(
             "query",
+            TableName=self._name,
             IndexName=INDEX_NAME,
-            KeyConditionExpression=key,
+            KeyConditionExpression=condition,
             ExpressionAttributeNames=names,
             ExpressionAttributeValues=values,
             ScanIndexForward=False,
-            # One more than the page holds tells "just full" from "more to come".
-            Limit=limit + 1 if tag is None else TAG_READ,
-            **options,
+            Limit=limit,
         )
-        last = response.get("LastEvaluatedKey")
-        items = [records.item_of(record) for record in response["Items"]]
-        return items, last and last[records.POSITION]["S"]
+        return [
+            Entry(record[records.POSITION]["S"], record[records.KEY]["S"])
+            for record in response["Items"]
+        ]
 
-    def _call(self, operation: str, **parameters: Any) -> dict[str, Any]:
+    def _reads(self, ids: Sequence[str]) -> Iterator[tuple[dict[str, Item], set[str]]]:
+        """Read items until all are, and yield after each request what it gave and what is left.
+
+        DynamoDB leaves keys for another request when the answer has 16 MB or it is throttled.
+        """
+        left = set(ids)
+        attempt = 0
+        while left:
+            keys = [records.key_of(item_id) for item_id in left]
+            response, _ = self._call(
+                "batch_get_item",
+                RequestItems={self._name: {"Keys": keys, "ConsistentRead": True}},
+            )
+            found = [records.item_of(record) for record in response["Responses"][self._name]]
+            unread = response.get("UnprocessedKeys", {}).get(self._name, {}).get("Keys", ())
+            left = {key[records.KEY]["S"] for key in unread}
+            yield {item.id: item for item in found}, left
+            attempt = 0 if found else attempt + 1
+            if left and not found and not retries.pause(attempt - 1, self._until()):
+                raise UnavailableError("batch_get_item: unprocessed keys", unsure=False)
+
+    def _batch(self, requests: Sequence[Record]) -> list[Record]:
+        """Send the requests of BatchWriteItem, and return those that DynamoDB did not process."""
+        chunks = [
+            requests[start : start + BATCH_WRITES]
+            for start in range(0, len(requests), BATCH_WRITES)
+        ]
+        return [left for part in self._pool.map(self._batch_chunk, chunks) for left in part]
+
+    def _batch_chunk(self, requests: Sequence[Record]) -> Sequence[Record]:
+        attempt = 0
+        while requests:
+            try:
+                response, _ = self._call(
+                    "batch_write_item", RequestItems={self._name: list(requests)}
+                )
+            except UnavailableError:
+                logger.warning("%d writes of a batch are not done", len(requests), exc_info=True)
+                return requests
+            left = response.get("UnprocessedItems", {}).get(self._name, [])
+            attempt = 0 if len(left) < len(requests) else attempt + 1
+            requests = left
+            # Also after progress: what is left was throttled.
+            if requests and not retries.pause(attempt, self._until()):
+                break
+        return requests
+
+    def _transact(self, writes: Sequence[Write], replay: Replay | None) -> None:
+        """Carry out the writes, all or none, and store `replay` with them."""
+        row_actions = [action for write in writes for action in self._row_actions(write)]
+        actions = [self._item_action(write) for write in writes]
+        if replay is not None:
+            actions.insert(0, self._replay_action(replay))
+        whole = len(actions) + len(row_actions) <= MAX_TRANSACTION
+        if not whole:
+            # An item and its rows need not change at once: an item counts with the rows that
+            # its revision names. New rows come before it, old ones go after it.
+            self._put_rows(action["Put"]["Item"] for action in row_actions if "Put" in action)
         try:
-            response: dict[str, Any] = getattr(self._client, operation)(
-                TableName=self._name, **parameters
+            self._call(
+                "transact_write_items",
+                TransactItems=actions + row_actions if whole else actions,
+                # A transaction that is sent again is not carried out again (10 minutes).
+                ClientRequestToken=uuid.uuid4().hex,
             )
         except botocore.exceptions.ClientError as error:
-            code, metadata = error.response["Error"]["Code"], error.response["ResponseMetadata"]
-            if code == "ConditionalCheckFailedException":
-                record = error.response.get("Item")
-                raise ConditionFailedError(
-                    records.item_of(record) if record else None,
-                    retried=metadata["RetryAttempts"] > 0,
-                ) from error
-            if code in _THROTTLES or metadata["HTTPStatusCode"] >= 500:
-                raise TableUnavailableError(f"{operation}: {code}") from error
-            raise
-        except (
-            botocore.exceptions.ConnectionError,
-            botocore.exceptions.HTTPClientError,
-        ) as error:
-            raise TableUnavailableError(f"{operation}: {error}") from error
-        return response
+            _raise_conditions(error, writes, replay)
+        if not whole:
+            self._remove_rows(
+                action["Delete"]["Key"] for action in row_actions if "Delete" in action
+            )
+
+    def _item_action(self, write: Write) -> dict[str, dict[str, Any]]:
+        """Return the action that stores or deletes the item, on the condition of the write."""
+        common: dict[str, Any] = {
+            "TableName": self._name,
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        if write.expected is None:
+            common["ConditionExpression"] = "attribute_not_exists(id)"
+        else:
+            common["ConditionExpression"] = "revision = :expected"
+            common["ExpressionAttributeValues"] = {":expected": {"S": write.expected.text}}
+        if write.item is None:
+            return {"Delete": {"Key": records.key_of(write.item_id), **common}}
+        return {"Put": {"Item": records.record_of_item(write.item, self._shards), **common}}
+
+    def _row_actions(self, write: Write) -> list[dict[str, dict[str, Any]]]:
+        """Return the actions that give the item the rows of its tags and take the old ones away."""
+        old = None if write.expected is None else write.expected.rows
+        new = None if write.item is None else write.item.revision.rows
+        if old == new:
+            return []
+        added = records.records_of_tags(write.item, self._shards) if write.item else []
+        removed = records.tag_rows(write.item_id, old) if old else []
+        return [
+            *({"Put": {"TableName": self._name, "Item": record}} for record in added),
+            *({"Delete": {"TableName": self._name, "Key": records.key_of(row)}} for row in removed),
+        ]
+
+    def _replay_action(self, replay: Replay) -> dict[str, dict[str, Any]]:
+        """Return the action that stores an idempotency key, unless it is there and valid."""
+        return {
+            "Put": {
+                "TableName": self._name,
+                "Item": records.record_of_replay(replay),
+                # DynamoDB deletes expired rows some time after they have expired.
+                "ConditionExpression": "attribute_not_exists(id) OR #expires <= :now",
+                "ExpressionAttributeNames": {"#expires": records.EXPIRES},
+                "ExpressionAttributeValues": {":now": {"N": str(clock.now() // 1_000_000)}},
+                "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+            }
+        }
+
+    def _delete_again(self, item_id: str, begun: int, *, unsure: bool) -> bool:
+        """Delete the item that an attempt at `begun` failed to, if it is still that item."""
+        attempt = 0
+        while True:
+            current = self.get(item_id)
+            if current is None:
+                return unsure
+            if unsure and current.revision.created > begun - CLOCK_MICROSECONDS:
+                # It may be another item, created after the attempt deleted the one there was.
+                raise _unknown_outcome()
+            try:
+                self.write(Write(item_id, None, current.revision))
+            except ConditionFailedError:
+                if not retries.pause(attempt, self._until()):
+                    raise UnavailableError("delete_item: changed again", unsure=unsure) from None
+                attempt += 1
+            else:
+                return True
+
+    def _delete_rows(self, item: Item) -> None:
+        self._remove_rows(
+            records.key_of(row) for row in records.tag_rows(item.id, item.revision.rows)
+        )
+
+    def _put_rows(self, rows: Iterable[Record]) -> None:
+        if self._batch([{"PutRequest": {"Item": row}} for row in rows]):
+            raise UnavailableError("batch_write_item: unprocessed rows", unsure=False)
+
+    def _remove_rows(self, keys: Iterable[Record]) -> None:
+        """Delete rows that lead to no item any more.
+
+        Left over they do no harm, and the write they belong to is done: nothing is raised.
+        """
+        try:
+            left = self._batch([{"DeleteRequest": {"Key": key}} for key in keys])
+        except retries.FAILURES:
+            logger.exception("rows of the index are left over")
+            return
+        if left:
+            logger.warning("%d rows of the index are left over", len(left))
+
+    def _check_sizes(self, writes: Sequence[Write]) -> None:
+        stored = [
+            records.record_of_item(write.item, self._shards) for write in writes if write.item
+        ]
+        total = sum(_check_size(record) for record in stored)
+        if len(writes) > 1 and total > MAX_TRANSACTION_BYTES:
+            raise TransactionTooLargeError(total)
+
+    def _until(self) -> Deadline:
+        return self._deadline or Deadline.of(None)
+
+    def _call(self, operation: str, **parameters: Any) -> tuple[Any, bool]:
+        return retries.call(self._client, operation, self._until(), **parameters)
 
 
-def _key(item_id: str) -> Record:
-    return {records.KEY: {"S": item_id}}
-
-
-def _check_size(record: Record) -> None:
+def _check_size(record: Record) -> int:
     size = records.stored_bytes(record)
     if size > records.MAX_BYTES:
         raise ItemTooLargeError(size)
+    return size
 
 
-def _condition(if_match: EntityTags) -> tuple[str, Record]:
-    """Return the condition expression of If-Match, with its values."""
-    if if_match.any_tag:
-        return "attribute_exists(id)", {}
-    # Weak tags never match here, so there may be none left; no revision is empty.
-    revisions = sorted(if_match.strong) or [""]
-    values = {f":match{index}": {"S": revision} for index, revision in enumerate(revisions)}
-    return f"revision IN ({', '.join(values)})", values
+def _leads_to(entry: Entry, items: Mapping[str, Item], tag: str | None) -> bool:
+    """Whether the index is up to date in this entry: the item is there and has this row."""
+    item = items.get(entry.item_id)
+    if item is None or item.position != entry.position:
+        return False
+    return tag is None or entry.row in records.tag_rows(item.id, item.revision.rows)
 
 
-def _own_write(error: ConditionFailedError, revision: str) -> Item:
-    """Return the stored item where it is this very write: botocore repeated one that had landed."""
-    if error.current is not None and error.current.revision == revision:
-        return error.current
-    raise error
+def _was_done(write: Write, current: Item | None, *, unsure: bool) -> bool:
+    """Whether the stored item shows that an attempt before the one that failed did the write.
+
+    UnavailableError: it shows neither, so nothing can be said.
+    """
+    if write.item is not None and current is not None:
+        if current.revision == write.item.revision:
+            return True
+        # Created by this very request, and changed by another since.
+        if write.expected is None and current.revision.created == write.item.revision.created:
+            return True
+    if not unsure:
+        return False
+    if write.item is None and (
+        current is None or (write.expected and _is_newer(current, write.expected))
+    ):
+        return True
+    raise _unknown_outcome()
+
+
+def _is_newer(item: Item, revision: Revision) -> bool:
+    """Whether the item was created under its ID after the one with that revision was deleted."""
+    return item.revision.created != revision.created
+
+
+def _unknown_outcome() -> UnavailableError:
+    return UnavailableError("an attempt may have been carried out and overwritten", unsure=True)
+
+
+def _failed_condition(error: Any) -> Item | None:
+    """Return the item on which the condition failed; any other error is raised again."""
+    if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+        raise error
+    record = error.response.get("Item")
+    return records.item_of(record) if record else None
+
+
+def _raise_conditions(error: Any, writes: Sequence[Write], replay: Replay | None) -> None:
+    """Raise what the reasons of a cancelled transaction say, or the error itself."""
+    reasons = error.response.get("CancellationReasons")
+    if error.response["Error"]["Code"] != "TransactionCanceledException" or not reasons:
+        raise error
+    if replay is not None:
+        first, *reasons = reasons
+        if first.get("Code") == "ConditionalCheckFailed":
+            raise KeyUsedError(records.replay_of(first["Item"])) from error
+    failed = {
+        place: records.item_of(reason["Item"]) if reason.get("Item") else None
+        for place, reason in enumerate(reasons[: len(writes)])
+        if reason.get("Code") == "ConditionalCheckFailed"
+    }
+    if not failed:
+        raise error
+    raise ConditionsFailedError(failed) from error

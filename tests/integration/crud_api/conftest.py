@@ -1,4 +1,5 @@
 import json
+import os
 import uuid
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +8,7 @@ import pytest
 from chalice.test import Client
 
 from crud_api import resources
+from tests.integration.crud_api.contract import assert_described
 
 
 @dataclass(frozen=True)
@@ -27,13 +29,24 @@ class Api:
             body = json.dumps(document).encode()
             fields.setdefault("Content-Type", "application/json")
         client = Client(self.module.app)
-        return client.http.request(method, path, headers=fields, body=body or b"")
+        response = client.http.request(method, path, headers=fields, body=body or b"")
+        assert_described(method, path, response.status_code, response.headers, response.body)
+        return response
 
     def create(self, **members):
         """Create an item, return its representation and ETag."""
         response = self.request("POST", "/items", {"name": "a", **members})
         assert response.status_code == 201, response.body
         return response.json_body, response.headers["ETag"]
+
+
+@pytest.fixture(autouse=True)
+def environment_stays():
+    """chalice.test sets variables for the length of a request, and threads leave them set."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
 
 
 @pytest.fixture(scope="session")
@@ -45,6 +58,7 @@ def outputs(embedded_aws):
         StackName=name,
         TemplateBody=resources.template().to_json(),
         Parameters=[{"ParameterKey": "DeletionProtection", "ParameterValue": "false"}],
+        Capabilities=["CAPABILITY_NAMED_IAM"],
     )
     client.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 0.2})
     [stack] = client.describe_stacks(StackName=name)["Stacks"]
@@ -77,3 +91,61 @@ def assert_problem(response, status, slug, pointers=None):
 @pytest.fixture(name="assert_problem")
 def assert_problem_fixture():
     return assert_problem
+
+
+@pytest.fixture
+def no_pauses(api, monkeypatch):
+    """The next attempt is made at once; how many there are is what those tests look at."""
+    monkeypatch.setattr("chalicelib.retries.FIRST_PAUSE", 0.0)
+
+
+@pytest.fixture
+def inject(api):
+    """Let a function see each request of an operation before it is sent, and answer it."""
+
+    def register(operation, function):
+        name = "before-send.dynamodb" + (f".{operation}" if operation else "")
+        api.table._client.meta.events.register(name, function)
+
+    return register
+
+
+@pytest.fixture
+def spent(api):
+    """Run a request, and tell what it spent: (operations, read units, write units of the table,
+    and of the index). What DynamoDB says of it, on the scale of DynamoDB."""
+    events = api.table._client.meta.events
+    names, consumed = [], []
+
+    def ask(params, **_):
+        if "RequestItems" in params or "TableName" in params or "TransactItems" in params:
+            params["ReturnConsumedCapacity"] = "INDEXES"
+
+    def note(parsed, model, **_):
+        names.append(model.name)
+        capacity = parsed.get("ConsumedCapacity", [])
+        if model.name == "BatchGetItem" and not capacity:
+            # The embedded AWS says nothing here. On AWS: a unit for each 4 KB of each item.
+            sizes = [
+                len(json.dumps(item)) for part in parsed["Responses"].values() for item in part
+            ]
+            capacity = [{"CapacityUnits": float(sum(-(-size // 4_096) for size in sizes))}]
+        consumed.extend([capacity] if isinstance(capacity, dict) else capacity)
+
+    events.register("provide-client-params.dynamodb", ask)
+    events.register("after-call.dynamodb", note)
+
+    def run(method, path, document=None, **headers):
+        names.clear()
+        consumed.clear()
+        response = api.request(method, path, document, **headers)
+        assert response.status_code < 300, response.body
+        index = sum(
+            arm["CapacityUnits"]
+            for entry in consumed
+            for arm in entry.get("GlobalSecondaryIndexes", {}).values()
+        )
+        total = sum(entry["CapacityUnits"] for entry in consumed)
+        return response, list(names), total - index, index
+
+    return run

@@ -1,46 +1,17 @@
 """DynamoDB throttles, fails, loses an answer or is not there."""
 
 import json
-from types import SimpleNamespace
 
 import boto3
 import pytest
-from botocore.awsrequest import AWSResponse
 from botocore.config import Config
-from botocore.httpsession import URLLib3Session
+
+from tests.integration.crud_api.faults import answer, cancelled, lose
+
+ATTEMPTS = 6
 
 
-@pytest.fixture(autouse=True)
-def no_pauses(monkeypatch):
-    """botocore tries again at once; how often it does is what these tests look at."""
-    monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda seconds: None))
-
-
-class Raw:
-    """The body of an answer, as botocore reads it."""
-
-    def __init__(self, body):
-        self.body = body
-
-    def stream(self, *arguments, **options):
-        yield self.body
-
-
-def answer(request, status, code):
-    body = json.dumps({"__type": f"com.amazonaws.dynamodb.v20120810#{code}"}).encode()
-    headers = {"content-type": "application/x-amz-json-1.0"}
-    return AWSResponse(request.url, status, headers, Raw(body))
-
-
-@pytest.fixture
-def inject(api):
-    """Let a function see each request of an operation before it is sent, and answer it."""
-    events = api.table._client.meta.events
-
-    def register(operation, function):
-        events.register(f"before-send.dynamodb.{operation}", function)
-
-    return register
+pytestmark = pytest.mark.usefixtures("no_pauses")
 
 
 def lose_first_answer(inject, operation):
@@ -49,11 +20,7 @@ def lose_first_answer(inject, operation):
 
     def deliver(request, **_):
         sent.append(request)
-        if len(sent) > 1:
-            return None
-        delivered = URLLib3Session().send(request)
-        assert delivered.status_code == 200
-        return answer(request, 500, "InternalServerError")
+        return lose(request) if len(sent) == 1 else None
 
     inject(operation, deliver)
     return sent
@@ -80,22 +47,24 @@ def test_what_stays_unavailable_is_a_503(api, assert_problem, inject, status, co
     members = assert_problem(response, 503, "storage-unavailable")
     assert response.headers["Retry-After"] == "2"
     assert code not in json.dumps(members)
-    assert len(sent) == 3
+    assert len(sent) == ATTEMPTS
 
 
 @pytest.mark.parametrize(
     ("method", "path", "operation"),
     [
         ("POST", "/items", "PutItem"),
-        ("PUT", "/items/x", "UpdateItem"),
-        ("DELETE", "/items/x", "DeleteItem"),
+        ("PUT", "/items/{id}", "GetItem"),
+        ("DELETE", "/items/{id}", "DeleteItem"),
+        ("GET", "/items/{id}", "GetItem"),
         ("GET", "/items", "Query"),
     ],
 )
 def test_every_operation_answers_with_a_503(api, assert_problem, inject, method, path, operation):
+    item, _ = api.create()
     inject(operation, lambda request, **_: answer(request, 400, "ThrottlingException"))
     document = {"name": "a"} if method in ("POST", "PUT") else None
-    response = api.request(method, path, document, If_Match="*")
+    response = api.request(method, path.format(id=item["id"]), document, If_Match="*")
     assert_problem(response, 503, "storage-unavailable")
 
 
@@ -146,20 +115,91 @@ def test_a_create_by_put_whose_answer_was_lost(api, inject):
     assert response.status_code == 201
 
 
-@pytest.mark.parametrize("method", ["PUT", "PATCH"])
-def test_a_change_whose_answer_was_lost(api, inject, method):
+@pytest.mark.parametrize(
+    ("method", "document", "operation"),
+    [
+        ("PUT", {"name": "b"}, "PutItem"),
+        ("PATCH", {"name": "b"}, "UpdateItem"),
+        ("PATCH", {"attributes": {"a": 1}}, "PutItem"),
+        ("PATCH", {"tags": ["new"]}, "TransactWriteItems"),
+        ("DELETE", None, "DeleteItem"),
+    ],
+)
+def test_a_change_whose_answer_was_lost(api, inject, method, document, operation):
     item, etag = api.create()
-    sent = lose_first_answer(inject, "UpdateItem")
-    response = api.request(method, f"/items/{item['id']}", {"name": "b"}, If_Match=etag)
+    path = f"/items/{item['id']}"
+    sent = lose_first_answer(inject, operation)
+    response = api.request(method, path, document, If_Match=etag)
     assert len(sent) == 2
-    assert (response.status_code, response.json_body["version"]) == (200, 2)
+    if method == "DELETE":
+        assert response.status_code == 204
+        assert api.request("GET", path).status_code == 404
+    else:
+        assert (response.status_code, response.json_body["version"]) == (200, 2)
+        assert api.request("GET", path).json_body == response.json_body
 
 
-def test_a_delete_whose_answer_was_lost(api, inject):
-    item, etag = api.create()
+@pytest.mark.parametrize("tags", [[], ["a", "b"]])
+def test_a_delete_of_any_version_whose_answer_was_lost(api, inject, tags):
+    item, _ = api.create(tags=tags)
     sent = lose_first_answer(inject, "DeleteItem")
-    assert api.request("DELETE", f"/items/{item['id']}", If_Match=etag).status_code == 204
-    assert len(sent) == 2
+    assert api.request("DELETE", f"/items/{item['id']}").status_code == 204
+    assert len(sent) == 1  # a read says the rest
+
+
+def test_a_delete_of_any_version_that_failed_is_made_again(api, inject, monkeypatch):
+    item, _ = api.create()
+    # The item is older than clocks differ, so it cannot have been created after the first try.
+    clock = api.module.operations.clock
+    later = clock.now() + 6_000_000
+    monkeypatch.setattr(clock, "now", lambda: later)
+    failures = [lambda request: answer(request, 500, "InternalServerError")]
+    inject("DeleteItem", lambda request, **_: failures.pop()(request) if failures else None)
+    assert api.request("DELETE", f"/items/{item['id']}").status_code == 204
+    assert api.request("GET", f"/items/{item['id']}").status_code == 404
+
+
+def test_a_delete_whose_answer_was_lost_leaves_the_next_item_of_that_id_alone(
+    api, assert_problem, inject, unique
+):
+    path = f"/items/{unique}"
+    api.request("PUT", path, {"name": "first"}, If_None_Match="*")
+    again = []
+
+    def lose_and_create(request, **_):
+        if again:
+            return None
+        again.append(None)
+        lost = lose(request)
+        again.append(api.request("PUT", path, {"name": "second"}, If_None_Match="*"))
+        return lost
+
+    inject("DeleteItem", lose_and_create)
+    members = assert_problem(api.request("DELETE", path), 503, "storage-unavailable")
+    assert "may have been done" in members["detail"]
+    assert again[1].status_code == 201
+    assert api.request("GET", path).json_body == again[1].json_body
+
+
+def test_an_outcome_nobody_can_know_is_a_503(api, assert_problem, inject):
+    """The first try landed, its answer was lost, and another writer came before the second."""
+    item, etag = api.create()
+    path = f"/items/{item['id']}"
+    others = []
+
+    def lose_and_overtake(request, **_):
+        if others:
+            return None
+        others.append(None)
+        lost = lose(request)
+        others.append(api.request("PUT", path, {"name": "other"}, If_Match="*"))
+        return lost
+
+    inject("PutItem", lose_and_overtake)
+    response = api.request("PUT", path, {"name": "mine"}, If_Match=etag)
+    members = assert_problem(response, 503, "storage-unavailable")
+    assert "may have been done" in members["detail"]
+    assert (others[1].status_code, others[1].json_body["version"]) == (200, 3)
 
 
 @pytest.mark.parametrize("if_match", ["{etag}", "*"])
@@ -173,20 +213,137 @@ def test_a_write_between_read_and_write_of_a_patch(api, assert_problem, inject, 
             others.append(request)
             others.append(api.request("PUT", path, {"name": "other"}, If_Match="*"))
 
-    inject("UpdateItem", overtake)
-    response = api.request("PATCH", path, {"description": "d"}, If_Match=if_match.format(etag=etag))
+    inject("PutItem", overtake)
+    patch = {"attributes": {"a": 1}}
+    response = api.request("PATCH", path, patch, If_Match=if_match.format(etag=etag))
     assert others[1].status_code == 200
     if if_match == "*":
-        assert_problem(response, 409, "edit-conflict")
+        # The patch is applied to what is there now.
+        assert response.status_code == 200
+        assert (response.json_body["name"], response.json_body["version"]) == ("other", 3)
     else:
         assert_problem(response, 412, "precondition-failed")
         assert response.headers["ETag"] == others[1].headers["ETag"]
-    assert api.request("GET", path).json_body == others[1].json_body
+    assert api.request("GET", path).json_body["version"] == (3 if if_match == "*" else 2)
+
+
+def test_a_patch_that_is_always_overtaken_gives_up(api, assert_problem, inject):
+    item, _ = api.create()
+    path = f"/items/{item['id']}"
+    inside = []
+
+    def overtake(request, **_):
+        if not inside:
+            inside.append(None)
+            api.request("PUT", path, {"name": "other"}, If_Match="*")
+            inside.pop()
+
+    inject("PutItem", overtake)
+    response = api.request("PATCH", path, {"attributes": {"a": 1}}, If_Match="*")
+    assert_problem(response, 409, "edit-conflict")
+    assert response.headers["Retry-After"]
 
 
 def test_an_item_deleted_between_read_and_write_of_a_patch(api, assert_problem, inject):
     item, _ = api.create()
     path = f"/items/{item['id']}"
-    inject("UpdateItem", lambda request, **_: api.request("DELETE", path) and None)
-    response = api.request("PATCH", path, {"description": "d"}, If_Match="*")
+    inject("PutItem", lambda request, **_: api.request("DELETE", path) and None)
+    response = api.request("PATCH", path, {"attributes": {"a": 1}}, If_Match="*")
     assert_problem(response, 404, "item-not-found")
+
+
+def test_a_transaction_in_conflict_is_made_again(api, inject):
+    sent = []
+
+    def conflict_twice(request, **_):
+        sent.append(json.loads(request.body)["ClientRequestToken"])
+        return cancelled(request, "TransactionConflict", "None") if len(sent) < 3 else None
+
+    inject("TransactWriteItems", conflict_twice)
+    item, _ = api.create(tags=["a"])
+    assert len(sent) == 3
+    assert len(set(sent)) == 1
+    assert api.request("GET", f"/items/{item['id']}").json_body == item
+
+
+@pytest.mark.parametrize(
+    ("operation", "document"), [("PutItem", {"name": "b"}), ("UpdateItem", {"name": "b"})]
+)
+def test_a_write_in_conflict_with_a_transaction_is_made_again(api, inject, operation, document):
+    item, etag = api.create()
+    sent = []
+
+    def conflict_once(request, **_):
+        sent.append(request)
+        return answer(request, 400, "TransactionConflictException") if len(sent) == 1 else None
+
+    inject(operation, conflict_once)
+    method = "PUT" if operation == "PutItem" else "PATCH"
+    response = api.request(method, f"/items/{item['id']}", document, If_Match=etag)
+    assert (response.status_code, len(sent)) == (200, 2)
+
+
+def test_a_conflict_that_stays_is_a_503(api, assert_problem, inject):
+    inject("TransactWriteItems", lambda request, **_: cancelled(request, "TransactionConflict"))
+    response = api.request("POST", "/items", {"name": "a", "tags": ["t"]})
+    members = assert_problem(response, 503, "storage-unavailable")
+    assert response.headers["Retry-After"] == "2"
+    assert "may have been done" not in members["detail"]
+
+
+def test_no_attempt_begins_that_could_not_end_in_time(api, assert_problem, inject, monkeypatch):
+    sent = []
+
+    def fail(request, **_):
+        sent.append(request)
+        return answer(request, 500, "InternalServerError")
+
+    inject("GetItem", fail)
+    # 5 seconds are left, 1 of them for the answer: an attempt may take 4.
+    context = "chalice.local.LambdaContext.get_remaining_time_in_millis"
+    monkeypatch.setattr(context, lambda self: 5_000)
+    assert_problem(api.request("GET", "/items/x"), 503, "storage-unavailable")
+    assert len(sent) == 1
+
+
+def test_keys_left_over_by_a_read_are_read_again(api, inject, unique):
+    made = [api.create(name=f"{number}", tags=[unique])[0] for number in range(3)]
+    asked = []
+
+    def leave_all(request, **_):
+        wanted = json.loads(request.body)["RequestItems"]
+        asked.append(wanted)
+        if len(asked) > 2:
+            return None
+        return answer(
+            request, 200, "", Responses={name: [] for name in wanted}, UnprocessedKeys=wanted
+        )
+
+    inject("BatchGetItem", leave_all)
+    assert api.request("GET", f"/items?tag={unique}").json_body["items"] == made[::-1]
+    assert len(asked) == 3
+
+
+def test_keys_that_are_always_left_over_are_a_503(api, assert_problem, inject):
+    api.create()
+
+    def leave_all(request, **_):
+        wanted = json.loads(request.body)["RequestItems"]
+        return answer(
+            request, 200, "", Responses={name: [] for name in wanted}, UnprocessedKeys=wanted
+        )
+
+    inject("BatchGetItem", leave_all)
+    assert_problem(api.request("GET", "/items?limit=3"), 503, "storage-unavailable")
+
+
+def test_a_cursor_key_that_cannot_be_read_is_a_503(api, assert_problem, monkeypatch):
+    api.create()
+    api.create()
+    nowhere = boto3.client(
+        "secretsmanager",
+        endpoint_url="http://127.0.0.1:1",
+        config=Config(retries={"mode": "standard", "total_max_attempts": 1}),
+    )
+    monkeypatch.setattr(api.module.cursor_keys, "_make_client", lambda: nowhere)
+    assert_problem(api.request("GET", "/items?limit=1"), 503, "storage-unavailable")

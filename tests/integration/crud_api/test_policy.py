@@ -38,20 +38,26 @@ def role_client(api, aws, unique):
     iam.delete_role(RoleName=name)
 
 
-def test_the_policy_allows_all_the_app_does(api, role_client, monkeypatch):
+def test_the_policy_allows_all_the_app_does(api, role_client, monkeypatch, unique):
     monkeypatch.setattr(api.table, "_client", role_client)
-    item, etag = api.create(tags=["t"])
+    item, etag = api.create(tags=[unique])
     path = f"/items/{item['id']}"
     assert api.request("GET", path).status_code == 200
-    assert api.request("GET", "/items?tag=t").json_body["items"] == [item]
+    assert api.request("GET", f"/items?tag={unique}").json_body["items"] == [item]
     put = api.request("PUT", path, {"name": "b"}, If_Match=etag)
     assert put.status_code == 200
     patch = api.request("PATCH", path, {"name": "c"}, If_Match=put.headers["ETag"])
     assert patch.status_code == 200
+    tagged = api.request("PATCH", path, {"tags": ["u"]}, If_Match=patch.headers["ETag"])
+    assert tagged.status_code == 200
     assert api.request("DELETE", path).status_code == 204
+    operations = [{"op": "create", "item": {"name": "a", "tags": ["t"]}}]
+    for atomic in ("false", "true"):
+        batch = api.request("POST", f"/items:batch?atomic={atomic}", {"operations": operations})
+        assert batch.json_body["results"][0]["status"] == 201
 
 
-@pytest.mark.parametrize("operation", ["scan", "query", "batch_write_item", "delete_table"])
+@pytest.mark.parametrize("operation", ["scan", "query", "update_table", "delete_table"])
 def test_the_policy_allows_nothing_else(api, role_client, operation):
     name = api.outputs["TableName"]
     parameters = {
@@ -61,9 +67,7 @@ def test_the_policy_allows_nothing_else(api, role_client, operation):
             "KeyConditionExpression": "id = :id",
             "ExpressionAttributeValues": {":id": {"S": "x"}},
         },
-        "batch_write_item": {
-            "RequestItems": {name: [{"DeleteRequest": {"Key": {"id": {"S": "x"}}}}]}
-        },
+        "update_table": {"TableName": name, "DeletionProtectionEnabled": False},
         "delete_table": {"TableName": name},
     }[operation]
     with pytest.raises(ClientError, match="AccessDenied"):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
@@ -40,12 +41,14 @@ def test_the_document_has_the_promised_members():
 
 
 @pytest.mark.parametrize("flag", [[], ["--json"]])
-def test_without_node_one_line_says_so_and_the_rest_runs(flag, monkeypatch, tmp_path, capsys):
+def test_without_any_peer_one_line_says_so(flag, monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setitem(sys.modules, "pyvips", None)
     assert cli.main([images.NAME, *flag]) == 0
     out = capsys.readouterr().out
     assert out.count("\n") == 1
     assert "node is not installed" in out
+    assert "pyvips is not installed" in out
     assert not flag or json.loads(out)["ratios"] == {}
 
 

@@ -9,6 +9,7 @@ from crud_api.chalicelib.items import (
     document_of_item,
     is_id,
 )
+from crud_api.chalicelib.revisions import Revision, TagRows
 from crud_api.chalicelib.strict_json import Fault, Number
 
 
@@ -33,7 +34,8 @@ def test_a_full_item_comes_back_as_it_went_in():
 
 
 def test_the_representation_adds_what_the_server_sets():
-    item = Item("x", Content("a", tags=("t",)), 3, "r", "created", "updated")
+    revision = Revision(1, 3, b"nonce678", TagRows.of(["t"]))
+    item = Item("x", Content("a", tags=("t",)), revision, "updated")
     assert document_of_item(item) == {
         "id": "x",
         "name": "a",
@@ -41,10 +43,10 @@ def test_the_representation_adds_what_the_server_sets():
         "tags": ["t"],
         "attributes": {},
         "version": 3,
-        "created_at": "created",
+        "created_at": "1970-01-01T00:00:00.000001Z",
         "updated_at": "updated",
     }
-    assert item.position == "created#x"
+    assert item.position == "1970-01-01T00:00:00.000001Z#x"
 
 
 @pytest.mark.parametrize("document", [None, [], "a", Number("1"), True])

@@ -1,58 +1,47 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crud_api.chalicelib.items import Content, Item
-from crud_api.chalicelib.pages import Page, merge
+from crud_api.chalicelib.pages import Entry, newest
 
-SHARD_COUNT = 3
+SHARDS = 3
 
 
-def item(number):
-    return Item(f"{number:04}", Content("a"), 1, "r", "T", "T")
+def entry(number):
+    return Entry(f"{number:04}#i{number}", f"i{number}")
 
 
 def read_shard(numbers, after, count):
-    """What a query gives: the newest `count` older than `after`, and where it stopped."""
-    rest = [i for i in map(item, sorted(numbers, reverse=True)) if not after or i.position < after]
-    return rest[:count], rest[count - 1].position if len(rest) > count else None
+    """What a query gives: the newest `count` older than `after`."""
+    entries = [entry(number) for number in sorted(numbers, reverse=True)]
+    return [found for found in entries if after is None or found.position < after][:count]
 
 
 @given(
-    st.lists(st.tuples(st.integers(0, SHARD_COUNT - 1), st.integers(0, 999)), max_size=60),
+    st.lists(st.tuples(st.integers(0, SHARDS - 1), st.integers(0, 999)), max_size=60),
     st.integers(1, 7),
-    st.integers(1, 9),
 )
-def test_pages_are_complete_and_in_order_however_short_the_reads(entries, limit, count):
-    by_shard = {shard: set() for shard in range(SHARD_COUNT)}
-    for shard, number in entries:
-        if not any(number in numbers for numbers in by_shard.values()):
-            by_shard[shard].add(number)
+def test_pages_are_complete_and_in_order(entries, limit):
+    shards = [set() for _ in range(SHARDS)]
+    for shard, number in {number: (shard, number) for shard, number in entries}.values():
+        shards[shard].add(number)
     listed, after = [], None
     while True:
-        reads = [read_shard(numbers, after, count) for numbers in by_shard.values()]
-        page = merge(
-            [found for items, _ in reads for found in items],
-            [last for _, last in reads if last],
-            limit,
-        )
-        assert len(page.items) <= limit
-        listed += page.items
-        if page.next is None:
+        page, after = newest([read_shard(shard, after, limit + 1) for shard in shards], limit)
+        assert len(page) <= limit
+        listed += page
+        if after is None:
             break
-        assert after is None or page.next < after
-        after = page.next
-    expected = sorted((n for numbers in by_shard.values() for n in numbers), reverse=True)
-    assert [int(found.id) for found in listed] == expected
+        assert len(page) == limit
+    assert listed == [entry(n) for n in sorted((n for s in shards for n in s), reverse=True)]
 
 
 def test_a_full_last_page_has_no_next():
-    assert merge([item(1), item(2)], [], 2) == Page((item(2), item(1)), None)
+    assert newest([[entry(1)], [entry(2)]], 2) == ([entry(2), entry(1)], None)
 
 
 def test_nothing_at_all():
-    assert merge([], [], 5) == Page((), None)
+    assert newest([[], []], 5) == ([], None)
 
 
-def test_a_page_ends_where_a_shard_was_not_read_further():
-    page = merge([item(9), item(5), item(3), item(1)], [item(5).position], 10)
-    assert page == Page((item(9), item(5)), item(5).position)
+def test_an_entry_knows_its_item():
+    assert Entry("2026-01-02T03:04:05.678901Z#a-b_c", "a-b_c#generation#0").item_id == "a-b_c"

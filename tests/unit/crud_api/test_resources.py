@@ -15,6 +15,9 @@ LOCAL_OUTPUTS = {
     "TableName": "crud-api-local-items",
     "TableArn": LOCAL_TABLE,
     "IndexArn": f"{LOCAL_TABLE}/index/newest",
+    "CursorSecretName": "crud-api-local-cursor-key",
+    "CursorSecretArn": "arn:aws:secretsmanager:us-east-1:111111111111:secret:"
+    "crud-api-local-cursor-key-??????",
     "LogGroupArn": "arn:aws:logs:us-east-1:111111111111:log-group:/aws/lambda/crud_api-local",
 }
 
@@ -26,6 +29,15 @@ def test_the_table_is_encrypted_recoverable_and_kept():
     assert properties["SSESpecification"] == {"SSEEnabled": True, "SSEType": "KMS"}
     assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
     assert properties["BillingMode"] == "PAY_PER_REQUEST"
+
+
+def test_idempotency_keys_expire():
+    [ttl] = [
+        resource["Properties"]["TimeToLiveSpecification"]
+        for resource in resources.template().to_dict()["Resources"].values()
+        if resource["Type"] == "AWS::DynamoDB::Table"
+    ]
+    assert ttl == {"AttributeName": records.EXPIRES, "Enabled": True}
 
 
 def test_the_table_is_protected_unless_a_stage_says_otherwise():
@@ -40,8 +52,9 @@ def test_the_table_is_protected_unless_a_stage_says_otherwise():
 
 
 def test_template_and_app_mean_the_same_table():
-    names = (resources.KEY, resources.SHARD, resources.POSITION, resources.INDEX_NAME)
-    assert names == (records.KEY, records.SHARD, records.POSITION, table.INDEX_NAME)
+    assert resources.INDEX_NAME == table.INDEX_NAME
+    for name in ("KEY", "LIST", "POSITION", "EXPIRES"):
+        assert getattr(resources, name) == getattr(records, name)
 
 
 def test_the_template_is_deterministic():
@@ -78,6 +91,8 @@ def test_the_policy_allows_no_more_than_is_used():
         for action in [actions] if isinstance(actions, str) else actions:
             granted[action] = statement["Resource"]
     assert {action: arn for action, arn in granted.items() if action.startswith("dynamodb:")} == {
+        "dynamodb:BatchGetItem": LOCAL_TABLE,
+        "dynamodb:BatchWriteItem": LOCAL_TABLE,
         "dynamodb:DeleteItem": LOCAL_TABLE,
         "dynamodb:GetItem": LOCAL_TABLE,
         "dynamodb:PutItem": LOCAL_TABLE,

@@ -16,135 +16,225 @@ if not __package__:
     # As a script this folder is on the path, and its modules would hide others of the same name.
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from troposphere import Parameter, Template
+from troposphere import Parameter, Ref, Template
 
-from monitoring import alarms, context, inventory, naming, notifications, oam, remediation, routing
+from monitoring import (
+    alarms,
+    composites,
+    context,
+    dashboard,
+    forwarding,
+    inventory,
+    naming,
+    notifications,
+    oam,
+    organization,
+    package,
+    remediation,
+    routing,
+    thresholds,
+)
+from monitoring.inventory import Service
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from monitoring.inventory import Service
+    from monitoring.thresholds import Thresholds
 
 WORKLOAD_PARAMETERS_FROM_MONITORING = {
-    "SinkArn": "SinkArn",
     "ActionRoleArn": "ActionRoleArn",
+    "EventBusArn": "EventBusArn",
     "ExternalId": "ExternalId",
+    "SinkArn": "SinkArn",
 }
 """Parameters of the workload stack, and the outputs of the monitoring stack that fill them in."""
 
 
 def services(stage: str) -> tuple[Service, ...]:
-    """Return every service that is watched, as it is in that stage.
+    """Return every service of the workload account that is watched, as it is in that stage.
 
-    Raises InventoryError: a project cannot be read, or has no such stage.
+    Raises InventoryError: a project cannot be read, has no such stage, or has no owner.
     """
-    return tuple(inventory.read(project, stage) for project in inventory.PROJECTS)
+    found = [inventory.read(project, stage) for project in inventory.projects()]
+    return inventory.owned(found, inventory.owners())
 
 
-def monitoring_template(stage: str, watched: Sequence[Service]) -> Template:
+def artifacts() -> dict[str, bytes]:
+    """Return what has to be in the artifact bucket before the monitoring stack, by its key."""
+    return {package.key(): package.archive()}
+
+
+def monitoring_template(
+    stage: str, watched: Sequence[Service], numbers: Thresholds | None = None
+) -> Template:
     """Return the template of the monitoring account.
 
-    Raises ValueError: the stage's name cannot be used, or a limit of AWS is exceeded.
+    It also watches itself, and what the workload stack adds to the workload account.
+
+    Raises ValueError: the stage's name cannot be used, a threshold is wrong, or a limit of AWS is
+    exceeded.
+    Raises InventoryError: something of its own cannot be watched.
     """
     naming.check_stage(stage)
+    numbers = numbers or thresholds.load()
     template = Template(
-        Description=f"Watches the Lambda functions of the stage {stage}",
+        Description=f"Watches the stage {stage}",
         Metadata=context.architecture(
-            "The workload account's metrics come through the sink to one alarm a function and "
-            "condition; EventBridge rules send changes of state to the topic, and those of "
-            "asynchronous functions' error rates to the action as well."
+            "The workload account's metrics come through the sink to the alarms of each service. "
+            "EventBridge rules send changes of the composite alarms to a topic a severity, every "
+            "change to the queue notifications, and some of them to the queue of the actions."
         ),
     )
     template.set_version("2010-09-09")
-    for parameter in (
+    _add_foundations(template, stage)
+    composites.add_anomaly_condition(template)
+    oam.add_sink(template, stage)
+    forwarding.add_bus(template, stage)
+
+    every = (*watched, *own_services(stage, watched))
+    rules = tuple(routing.rules(stage, every, numbers))
+    remediation.add_actions(
+        template, stage, [rule.logical_id for rule in rules if rule.target == "Actions"]
+    )
+    notifications.add_dead_letters(
+        template,
+        [rule.logical_id for rule in rules] + [forwarding.STACKS_RULE, forwarding.HEALTH_RULE],
+    )
+    for rule in rules:
+        routing.add(template, rule)
+    made = {service.name: tuple(alarms.of(service, numbers)) for service in every}
+    for service in every:
+        for alarm in made[service.name]:
+            resource = template.add_resource(alarms.resource(alarm, stage))
+            if alarm.subject == "DeadLetters":
+                # By itself: a rule that is broken must not hide that it is.
+                resource.AlarmActions = [Ref(notifications.topic(alarm.severity))]
+        composites.add(template, stage, service, made[service.name])
+    dashboard.add(template, stage, made)
+    return template
+
+
+def own_services(stage: str, watched: Sequence[Service]) -> tuple[Service, ...]:
+    """Return what the two stacks here add themselves, to be watched like everything else.
+
+    Names and purposes of queues, tables and functions do not depend on the alarms on them, so a
+    template without those says what there is.
+    """
+    bare = Template()
+    _add_foundations(bare, stage)
+    notifications.add_dead_letters(bare, ())
+    remediation.add_actions(bare, stage, ())
+    own = inventory.with_template(
+        Service("monitoring", account="monitoring"), bare.to_dict(), naming.stack(stage)
+    )
+    beside = inventory.with_template(
+        Service("monitoring_workload"),
+        workload_template(stage, watched).to_dict(),
+        naming.workload_stack(stage),
+    )
+    return inventory.owned((own, beside), inventory.owners())
+
+
+def _add_foundations(template: Template, stage: str) -> None:
+    for parameter in _parameters():
+        template.add_parameter(parameter)
+    organization.add_parameter(template)
+    notifications.add_key(template, stage)
+    notifications.add_topics(template, stage)
+    notifications.add_inbox(template, routing.RECORD)
+    notifications.add_subscriptions(template)
+
+
+def _parameters() -> list[Parameter]:
+    email, https = r"([^@\s]+@[^@\s]+)?", r"(https://\S+)?"
+    return [
         Parameter(
             "WorkloadAccountId",
             Type="String",
             AllowedPattern=r"\d{12}",
             Description="The account whose functions are watched; the only one that may link",
         ),
-        Parameter(
-            "AlertEmail",
-            Type="String",
-            Default="",
-            AllowedPattern=r"([^@\s]+@[^@\s]+)?",
-            Description="An address for the notifications; it has to confirm. Empty: none",
+        *(
+            Parameter(
+                f"{prefix}{kind}",
+                Type="String",
+                Default="",
+                AllowedPattern=pattern,
+                Description=f"{what} for what is {severity}; it has to confirm. Empty: none",
+            )
+            for prefix, severity in (("Alert", "critical"), ("Warning", "a warning"))
+            for kind, pattern, what in (
+                ("Email", email, "An address"),
+                ("HttpsEndpoint", https, "An endpoint"),
+            )
         ),
         Parameter(
-            "AlertHttpsEndpoint",
+            "RunbookUrl",
             Type="String",
-            Default="",
-            AllowedPattern=r"(https://\S+)?",
-            Description="An endpoint for the notifications; it has to confirm. Empty: none",
+            Default="docs/runbooks",
+            Description="Where the folder docs/runbooks is published; messages link to it",
         ),
         Parameter(
-            "DryRun",
-            Type="String",
-            Default="true",
-            AllowedValues=["true", "false"],
-            Description="The action tells what it would do, and does nothing",
-        ),
-        Parameter(
-            "ConcurrencyCap",
+            "AccountConcurrency",
             Type="Number",
-            Default=1,
-            MinValue=0,
-            MaxValue=100,
-            Description="Executions left to a function that fails; 0 pauses it",
+            Default=1000,
+            MinValue=10,
+            Description="The workload account's quota of concurrent executions",
         ),
-    ):
-        template.add_parameter(parameter)
-
-    oam.add_sink(template, stage)
-    notifications.add_key(template, stage)
-    notifications.add_topic(template, stage)
-    notifications.add_inbox(template)
-    notifications.add_subscriptions(template)
-    for service in watched:
-        for alarm in alarms.of(service):
-            template.add_resource(alarms.resource(alarm, stage))
-    routing.add_notification_rules(template, stage, [service.name for service in watched])
-    capped = remediation.targets(watched, stage)
-    remediation.add_action(template, stage, capped)
-    routing.add_action_rule(template, capped)
-    notifications.add_dead_letters(template, stage, routing.RULES)
-    return template
+        Parameter(
+            "AnomalyDetection",
+            Type="String",
+            Default="false",
+            AllowedValues=["true", "false"],
+            Description="Alarms on unusual traffic as well; CloudWatch learns for two weeks",
+        ),
+        *remediation.parameters(),
+    ]
 
 
 def workload_template(stage: str, watched: Sequence[Service]) -> Template:
-    """Return the template of the workload account."""
+    """Return the template of the workload account.
+
+    Raises ValueError: the stage's name cannot be used, or a limit of AWS is exceeded.
+    """
     naming.check_stage(stage)
+    if not remediation.asynchronous(watched):
+        raise ValueError("no service has an asynchronous function that an action could cap")
     template = Template(
         Description=f"Lets the monitoring account watch the stage {stage}",
         Metadata=context.architecture(
-            "A link shares metrics with the monitoring account's sink; a role lets that account's "
-            "action cap the concurrency of asynchronous functions."
+            "A link shares metrics and logs with the monitoring account's sink; rules forward "
+            "what has no metric; a role lets that account's actions cap asynchronous functions "
+            "and send their failed events again."
         ),
     )
     template.set_version("2010-09-09")
-    for parameter in (
-        Parameter(
-            "SinkArn",
-            Type="String",
-            AllowedPattern=r"arn:[a-z-]+:oam:[a-z0-9-]+:\d{12}:sink/.+",
-            Description="Output of the monitoring stack",
-        ),
-        Parameter(
-            "ActionRoleArn",
-            Type="String",
-            AllowedPattern=r"arn:[a-z-]+:iam::\d{12}:role/.+",
-            Description="Output of the monitoring stack",
-        ),
-        Parameter(
-            "ExternalId",
-            Type="String",
-            MinLength=2,
-            Description="Output of the monitoring stack",
-        ),
+    for name, pattern in (
+        ("SinkArn", r"arn:[a-z-]+:oam:[a-z0-9-]+:\d{12}:sink/.+"),
+        ("ActionRoleArn", r"arn:[a-z-]+:iam::\d{12}:role/.+"),
+        ("EventBusArn", r"arn:[a-z-]+:events:[a-z0-9-]+:\d{12}:event-bus/.+"),
+        ("ExternalId", r"\S{2,}"),
     ):
-        template.add_parameter(parameter)
-    oam.add_link(template)
-    remediation.add_workload_role(template, stage, remediation.targets(watched, stage).values())
+        template.add_parameter(
+            Parameter(
+                name,
+                Type="String",
+                AllowedPattern=pattern,
+                Description="Output of the monitoring stack",
+            )
+        )
+    organization.add_parameter(template)
+    functions = [function.name for service in watched for function in service.functions]
+    oam.add_link(template, functions)
+    forwarding.add_forwarding(
+        template,
+        stage,
+        [
+            *(f"{service.name.replace('_', '-')}-{stage}" for service in watched),
+            naming.workload_stack(stage),
+        ],
+    )
+    remediation.add_workload_role(template, stage, watched)
     return template
 
 

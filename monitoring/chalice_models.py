@@ -1,4 +1,7 @@
-"""Prints, as JSON, what Chalice would deploy: `python -P chalice_models.py PROJECT STAGE`.
+"""Prints, as JSON, what a Chalice project deploys: `python -P chalice_models.py PROJECT STAGE`.
+
+That is the functions and the API, as Chalice models them, and the templates of the data it owns,
+from its `resources.py`.
 
 Chalice imports a project as the top-level module `app` and changes this process's environment and
 `sys.path` to do so. Every project has that same module, so each is read in a process of its own:
@@ -8,14 +11,18 @@ Chalice imports a project as the top-level module `app` and changes this process
 from __future__ import annotations
 
 import contextlib
+import importlib.util
+import inspect
 import json
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chalice.cli.factory import CLIFactory
 from chalice.deploy import models
 from chalice.deploy.appgraph import ApplicationGraphBuilder
+from troposphere import Template
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,6 +53,7 @@ def describe(application: models.Application, app_name: str) -> dict[str, Any]:
                 "key": model.resource_name,
                 "name": model.function_name,
                 "timeout_seconds": model.timeout,
+                "reserved_concurrency": model.reserved_concurrency,
             }
         elif isinstance(model, models.RestAPI):
             # Chalice titles the imported API with the application's name, in every stage.
@@ -61,6 +69,40 @@ def describe(application: models.Application, app_name: str) -> dict[str, Any]:
     }
 
 
+def templates(project: Path) -> dict[str, dict[str, Any]]:
+    """Return every template of a project's `resources.py`, by the function that makes it.
+
+    Every public function there counts that needs no arguments and says it returns a Template.
+    """
+    path = project / "resources.py"
+    if not path.exists():
+        return {}
+    # As `python -m deploy` imports it: with the folder around the project on the path.
+    sys.path.append(str(project.parent))
+    spec = importlib.util.spec_from_file_location(f"{project.name}.resources", path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is no Python module")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return {
+        name: function().to_dict()
+        for name, function in inspect.getmembers(module, inspect.isfunction)
+        if function.__module__ == module.__name__ and _makes_template(name, function)
+    }
+
+
+def _makes_template(name: str, function: Any) -> bool:
+    signature = inspect.signature(function)
+    return (
+        not name.startswith("_")
+        and signature.return_annotation in (Template, "Template")
+        and all(
+            parameter.default is not parameter.empty for parameter in signature.parameters.values()
+        )
+    )
+
+
 def main() -> int:
     """Read the project and the stage named on the command line."""
     project, stage = sys.argv[1:]
@@ -70,7 +112,9 @@ def main() -> int:
         _ = factory.create_config_obj(chalice_stage_name="local").chalice_app
         config = factory.create_config_obj(chalice_stage_name=stage)
         application = ApplicationGraphBuilder().build(config, stage)
-    print(json.dumps(describe(application, config.app_name)))
+        described = describe(application, config.app_name)
+        described["templates"] = templates(Path(project))
+    print(json.dumps(described))
     return 0
 
 

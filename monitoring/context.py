@@ -1,10 +1,19 @@
-"""Why a template and its resources are there, for the one who reads them in the console.
+"""A resource's metadata: why it is there, what it is for, and which advice it does not take.
 
-AWS CloudFormation Template Reference, "Metadata attribute", the key com.aws.cloudformation.Context;
-rule I4010 of cfn-lint asks for it.
+The reasons are under the key com.aws.cloudformation.Context ("Metadata attribute", AWS
+CloudFormation Template Reference; rule I4010 of cfn-lint asks for it), the exceptions in the forms
+that cdk-nag and checkov read.
 """
 
 from __future__ import annotations
+
+from typing import Any
+
+SQS_KEY = (
+    "CKV_AWS_27",
+    "encrypted with a key of SQS: names of alarms are no secret worth a key of their own",
+)
+"""Why queues are encrypted by SQS itself: checkov knows keys of KMS alone."""
 
 _KEY = "com.aws.cloudformation.Context"
 
@@ -17,3 +26,15 @@ def architecture(summary: str) -> dict[str, dict[str, str]]:
 def why(reason: str) -> dict[str, dict[str, str]]:
     """Return a resource's metadata: what it is for."""
     return {_KEY: {"why": reason}}
+
+
+def unlike_cdk_nag(*rules: tuple[str, str]) -> dict[str, Any]:
+    """Return the metadata that excuses a resource from rules of cdk-nag: (rule id, reason)."""
+    return {
+        "cdk_nag": {"rules_to_suppress": [{"id": rule, "reason": reason} for rule, reason in rules]}
+    }
+
+
+def unlike_checkov(*checks: tuple[str, str]) -> dict[str, Any]:
+    """Return the metadata that excuses a resource from checks of checkov: (check id, reason)."""
+    return {"checkov": {"skip": [{"id": check, "comment": reason} for check, reason in checks]}}

@@ -8,6 +8,8 @@ from troposphere import Tags
 
 TAGS = {"Project": "aws-architectures", "Part": "monitoring"}
 
+MAINTENANCE = "maintenance"
+
 _STAGE = re.compile(r"[a-z][a-z0-9-]{0,30}")
 
 
@@ -27,18 +29,33 @@ def stack(stage: str) -> str:
     return f"monitoring-{stage}"
 
 
+def workload_stack(stage: str) -> str:
+    """Return the name of the stack in the workload account."""
+    return f"monitoring-workload-{stage}"
+
+
 def alarm_prefix(stage: str) -> str:
     """Return what every alarm of the stage begins with, and nothing else in the account does."""
     return f"{stack(stage)}/"
 
 
-def alarm(stage: str, owner: str, subject: str, condition: str) -> str:
+def alarm(stage: str, service: str, subject: str, condition: str) -> str:
     """Return an alarm's name, such as `monitoring-prod/image_api/process/error-rate`."""
-    return f"{alarm_prefix(stage)}{owner}/{subject}/{condition}"
+    return f"{alarm_prefix(stage)}{service}/{subject}/{condition}"
+
+
+def composite(stage: str, service: str, severity: str) -> str:
+    """Return a composite alarm's name, such as `monitoring-prod/image_api/critical`."""
+    return f"{alarm_prefix(stage)}{service}/{severity}"
+
+
+def maintenance(stage: str, service: str) -> str:
+    """Return the name of the alarm that is in ALARM while a service is worked on."""
+    return composite(stage, service, MAINTENANCE)
 
 
 def action(stage: str) -> str:
-    """Return the name of the action's Lambda function, and of the role it assumes."""
+    """Return the name of the actions' Lambda function, and of the role it assumes."""
     return f"{stack(stage)}-action"
 
 

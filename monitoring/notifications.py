@@ -1,14 +1,19 @@
-"""Where alarms are told: an encrypted topic, an inbox queue, e-mail and HTTPS where they are set.
+"""Where alarms are told: an encrypted topic a severity, an inbox, e-mail and HTTPS where set.
 
 Whatever cannot be delivered ends in one dead-letter queue, and that queue has an alarm.
 """
 
 from __future__ import annotations
 
-from troposphere import Equals, GetAtt, Not, Output, Ref, Sub, Template, cloudwatch, kms, sns, sqs
+from typing import TYPE_CHECKING
 
-from monitoring import context, naming, policies
-from monitoring.alarms import PERIOD
+from troposphere import Equals, GetAtt, Not, Output, Ref, Sub, Template, kms, sns, sqs
+
+from monitoring import context, inventory, naming, policies
+from monitoring.thresholds import SEVERITIES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 TWO_WEEKS = 14 * 24 * 3600
 """Seconds: the longest SQS keeps a message."""
@@ -68,56 +73,73 @@ def add_key(template: Template, stage: str) -> None:
     )
 
 
-def add_topic(template: Template, stage: str) -> None:
-    """Add the topic, and who may publish to it: EventBridge, and this stage's alarms.
+def topic(severity: str) -> str:
+    """Return the logical id of the topic of a severity."""
+    return naming.logical_id(severity, "topic")
+
+
+def add_topics(template: Template, stage: str) -> None:
+    """Add the topics, and who may publish to them: EventBridge, and this stage's alarms.
 
     AWS: "You can't use Condition blocks in Amazon SNS topic policies for EventBridge", see
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
     """
-    template.add_resource(
-        sns.Topic(
-            "Topic",
-            Metadata=context.why("Takes every notification and hands it to the subscribers"),
-            TopicName=Sub("${AWS::StackName}-notifications"),
-            KmsMasterKeyId=Ref("Key"),
-            Tags=naming.tags(),
-        )
-    )
     alarm_arns = "arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm:"
-    template.add_resource(
-        sns.TopicPolicy(
-            "TopicPolicy",
-            Topics=[Ref("Topic")],
-            PolicyDocument=policies.document(
-                policies.allow_service(
-                    "Events", "events.amazonaws.com", "sns:Publish", Ref("Topic")
-                ),
-                {
-                    **policies.allow_service(
-                        "Alarms", "cloudwatch.amazonaws.com", "sns:Publish", Ref("Topic")
+    for severity in SEVERITIES:
+        name = topic(severity)
+        template.add_resource(
+            sns.Topic(
+                name,
+                Metadata=context.why(f"Hands what is {severity} to its subscribers"),
+                TopicName=Sub(f"${{AWS::StackName}}-{severity}"),
+                KmsMasterKeyId=Ref("Key"),
+                Tags=naming.tags(Severity=severity),
+            )
+        )
+        template.add_resource(
+            sns.TopicPolicy(
+                f"{name}Policy",
+                Topics=[Ref(name)],
+                PolicyDocument=policies.document(
+                    policies.allow_service(
+                        "Events", "events.amazonaws.com", "sns:Publish", Ref(name)
                     ),
-                    "Condition": {
-                        "StringEquals": {"aws:SourceAccount": Ref("AWS::AccountId")},
-                        "ArnLike": {
-                            "aws:SourceArn": Sub(alarm_arns + naming.alarm_prefix(stage) + "*")
+                    {
+                        **policies.allow_service(
+                            "Alarms", "cloudwatch.amazonaws.com", "sns:Publish", Ref(name)
+                        ),
+                        "Condition": {
+                            "StringEquals": {"aws:SourceAccount": Ref("AWS::AccountId")},
+                            "ArnLike": {
+                                "aws:SourceArn": Sub(alarm_arns + naming.alarm_prefix(stage) + "*")
+                            },
                         },
                     },
-                },
-                policies.deny_without_tls("sns:Publish", Ref("Topic")),
-            ),
+                    policies.deny_without_tls("sns:Publish", Ref(name)),
+                ),
+            )
         )
-    )
-    template.add_output(
-        Output("TopicArn", Description="Every notification", Value=Ref("Topic")),
-    )
+        template.add_output(
+            Output(f"{name}Arn", Description=f"What is {severity}", Value=Ref(name)),
+        )
 
 
-def add_inbox(template: Template) -> None:
-    """Add the queue `notifications`: every notification, kept for other tools to read."""
+def add_inbox(template: Template, record_rule: str) -> None:
+    """Add the queue `notifications`: every change and notification, for other tools to read.
+
+    `record_rule` is the logical id of the rule that puts every alarm's change there.
+    """
     template.add_resource(
         sqs.Queue(
             "Notifications",
-            Metadata=context.why("Keeps every notification for other tools to read"),
+            Metadata={
+                **context.why("Keeps every change and notification for other tools to read"),
+                inventory.METADATA: {"Purpose": "archive"},
+                **context.unlike_cdk_nag(
+                    ("AwsSolutions-SQS3", "its messages are kept until they expire: none fails"),
+                ),
+                **context.unlike_checkov(context.SQS_KEY),
+            },
             DeletionPolicy="Delete",
             UpdateReplacePolicy="Delete",
             QueueName=Sub("${AWS::StackName}-notifications"),
@@ -138,7 +160,16 @@ def add_inbox(template: Template) -> None:
                         "sqs:SendMessage",
                         GetAtt("Notifications", "Arn"),
                     ),
-                    "Condition": {"ArnEquals": {"aws:SourceArn": Ref("Topic")}},
+                    "Condition": {"ArnEquals": {"aws:SourceArn": _topics()}},
+                },
+                {
+                    **policies.allow_service(
+                        "Rules",
+                        "events.amazonaws.com",
+                        "sqs:SendMessage",
+                        GetAtt("Notifications", "Arn"),
+                    ),
+                    "Condition": {"ArnEquals": {"aws:SourceArn": GetAtt(record_rule, "Arn")}},
                 },
                 policies.deny_without_tls("sqs:*", GetAtt("Notifications", "Arn")),
             ),
@@ -153,47 +184,73 @@ def add_inbox(template: Template) -> None:
     )
 
 
+def _topics() -> list[Ref]:
+    return [Ref(topic(severity)) for severity in SEVERITIES]
+
+
 def add_subscriptions(template: Template) -> None:
-    """Add the inbox's subscription, and those of the parameters that are set."""
-    undelivered = {"deadLetterTargetArn": GetAtt("DeadLetters", "Arn")}
-    template.add_resource(
-        sns.SubscriptionResource(
-            "NotificationsSubscription",
-            Metadata=context.why("Puts every notification into the inbox"),
-            TopicArn=Ref("Topic"),
-            Protocol="sqs",
-            Endpoint=GetAtt("Notifications", "Arn"),
-            RedrivePolicy=undelivered,
+    """Add the inbox's subscriptions, and those of the parameters that are set."""
+    for severity in SEVERITIES:
+        _subscribe(
+            template,
+            naming.logical_id("notifications", severity, "subscription"),
+            severity,
+            "sqs",
+            GetAtt("Notifications", "Arn"),
+            None,
         )
-    )
-    for protocol, parameter in (("email", "AlertEmail"), ("https", "AlertHttpsEndpoint")):
-        condition = f"Has{parameter}"
-        template.add_condition(condition, Not(Equals(Ref(parameter), "")))
-        template.add_resource(
-            sns.SubscriptionResource(
+    for severity, parameters in (
+        ("critical", {"email": "AlertEmail", "https": "AlertHttpsEndpoint"}),
+        ("warning", {"email": "WarningEmail", "https": "WarningHttpsEndpoint"}),
+    ):
+        for protocol, parameter in parameters.items():
+            condition = f"Has{parameter}"
+            template.add_condition(condition, Not(Equals(Ref(parameter), "")))
+            _subscribe(
+                template,
                 f"{parameter}Subscription",
-                Metadata=context.why(f"Sends every notification to {parameter}, where it is set"),
-                Condition=condition,
-                TopicArn=Ref("Topic"),
-                Protocol=protocol,
-                Endpoint=Ref(parameter),
-                # SNS takes a redrive policy for both, see
-                # https://docs.aws.amazon.com/sns/latest/dg/sns-dead-letter-queues.html
-                RedrivePolicy=undelivered,
+                severity,
+                protocol,
+                Ref(parameter),
+                condition,
             )
-        )
 
 
-def add_dead_letters(template: Template, stage: str, rules: tuple[str, ...]) -> None:
-    """Add the dead-letter queue of rules, subscriptions and the action, and its alarm.
+def _subscribe(
+    template: Template,
+    logical_id: str,
+    severity: str,
+    protocol: str,
+    endpoint: Ref | GetAtt,
+    condition: str | None,
+) -> None:
+    subscription = sns.SubscriptionResource(
+        logical_id,
+        Metadata=context.why(f"Sends what is {severity} by {protocol}"),
+        TopicArn=Ref(topic(severity)),
+        Protocol=protocol,
+        Endpoint=endpoint,
+        # SNS takes a redrive policy for all of them, see
+        # https://docs.aws.amazon.com/sns/latest/dg/sns-dead-letter-queues.html
+        RedrivePolicy={"deadLetterTargetArn": GetAtt("DeadLetters", "Arn")},
+    )
+    if condition:
+        subscription.Condition = condition
+    template.add_resource(subscription)
 
-    The alarm publishes to the topic by itself: a broken rule must not hide that rules are broken.
-    `rules` are the logical ids of the rules that may send to the queue.
+
+def add_dead_letters(template: Template, rules: Iterable[str]) -> None:
+    """Add the dead-letter queue of rules, subscriptions and actions.
+
+    `rules` are the logical ids of the rules that may send to it. Its alarm publishes to the topic
+    by itself (`alarms` makes it, `build` adds that): a broken rule must not hide that it is broken.
     """
+    queue = GetAtt("DeadLetters", "Arn")
     template.add_resource(
         sqs.Queue(
             "DeadLetters",
-            Metadata=context.why("Keeps what was not delivered or done after every retry"),
+            Metadata=context.why("Keeps what was not delivered or done after every retry")
+            | context.unlike_checkov(context.SQS_KEY),
             DeletionPolicy="Delete",
             UpdateReplacePolicy="Delete",
             QueueName=Sub("${AWS::StackName}-dead-letters"),
@@ -202,7 +259,6 @@ def add_dead_letters(template: Template, stage: str, rules: tuple[str, ...]) -> 
             Tags=naming.tags(),
         )
     )
-    queue = GetAtt("DeadLetters", "Arn")
     template.add_resource(
         sqs.QueuePolicy(
             "DeadLettersPolicy",
@@ -218,42 +274,12 @@ def add_dead_letters(template: Template, stage: str, rules: tuple[str, ...]) -> 
                 },
                 {
                     **policies.allow_service(
-                        "Topic", "sns.amazonaws.com", "sqs:SendMessage", queue
+                        "Topics", "sns.amazonaws.com", "sqs:SendMessage", queue
                     ),
-                    "Condition": {"ArnEquals": {"aws:SourceArn": Ref("Topic")}},
+                    "Condition": {"ArnEquals": {"aws:SourceArn": _topics()}},
                 },
                 policies.deny_without_tls("sqs:*", queue),
             ),
-        )
-    )
-    template.add_resource(
-        cloudwatch.Alarm(
-            "DeadLettersAlarm",
-            Metadata=context.why("Nobody is told of an alarm that cannot be delivered"),
-            AlarmName=naming.alarm(stage, "monitoring", "dead_letters", "not-empty"),
-            AlarmDescription=Sub(
-                "Severity: critical. Owner: monitoring. Where: queue ${DeadLetters.QueueName}, "
-                "account ${AWS::AccountId}, ${AWS::Region}. Meaning: a notification was not "
-                "delivered or the action failed, after every retry. To do: read the message; its "
-                "attributes name the rule, the target and the error. "
-                "Runbook: docs/monitoring.md#not-empty"
-            ),
-            Namespace="AWS/SQS",
-            MetricName="ApproximateNumberOfMessagesVisible",
-            Dimensions=[
-                cloudwatch.MetricDimension(
-                    Name="QueueName", Value=GetAtt("DeadLetters", "QueueName")
-                )
-            ],
-            Statistic="Maximum",
-            Period=PERIOD,
-            EvaluationPeriods=1,
-            DatapointsToAlarm=1,
-            ComparisonOperator="GreaterThanOrEqualToThreshold",
-            Threshold=1,
-            TreatMissingData="notBreaching",
-            AlarmActions=[Ref("Topic")],
-            Tags=naming.tags(Owner="monitoring", Severity="critical"),
         )
     )
     template.add_output(

@@ -33,3 +33,8 @@ def deny_without_tls(action: str, resource: Any) -> Statement:
         "Resource": resource,
         "Condition": {"Bool": {"aws:SecureTransport": "false"}},
     }
+
+
+def allow(sid: str, actions: list[str], resource: Any) -> Statement:
+    """Return the statement that allows a role these actions on one resource or several."""
+    return {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resource}

@@ -37,6 +37,7 @@ def install(*, lambda_python: Path, alarm_period_scale: float) -> None:
         asynchronous,
         authorization,
         bucket_import,
+        composite_alarms,
         databases,
         events,
         functions,
@@ -47,6 +48,7 @@ def install(*, lambda_python: Path, alarm_period_scale: float) -> None:
         queue_metrics,
         rest_api,
         transport,
+        usage_plans,
     )
 
     transport.install()
@@ -55,15 +57,17 @@ def install(*, lambda_python: Path, alarm_period_scale: float) -> None:
     functions.install(python=lambda_python)
     asynchronous.install()
     rest_api.install()
+    usage_plans.install()
     events.install()
     network_types.install()
     machine_images.install()
     bucket_import.install()
     databases.install()
     oam.install()
+    composite_alarms.install(period_scale=alarm_period_scale)
     alarms.install(period_scale=alarm_period_scale)
     queue_metrics.install(period_scale=alarm_period_scale)
-    _reset_with_emulator(oam.reset, alarms.reset)
+    _reset_with_emulator(oam.reset, alarms.reset, composite_alarms.reset)
 
 
 def _reset_with_emulator(*forget: Callable[[], None]) -> None:

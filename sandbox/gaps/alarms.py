@@ -13,9 +13,10 @@ MiniStack 1.5.33: evaluates only when a metric is put through the API, over ever
 name; it has no metric math, no missing data, no M out of N and no event, and CloudFormation refuses
 `Metrics`.
 
-The filler: an engine in a thread, `metric_math` and `alarm_states`. Periods are divided by the
-scale given to `install`. Only whole periods count. Composite alarms follow their children by the
-emulator's own code. Anomaly detection and alarm actions other than SNS are left out.
+The filler: an engine in a thread, on the pure modules of `monitoring.semantics`. Periods are
+divided by the scale given to `install`. Only whole periods count. Composite alarms follow their
+children by the emulator's own code, and are suppressed by `composite_alarms`. Anomaly detection and
+alarm actions other than SNS are left out.
 """
 
 from __future__ import annotations
@@ -32,12 +33,14 @@ from ministack.core.responses import get_account_id, get_region, new_uuid, reque
 from ministack.services import cloudwatch, eventbridge
 from ministack.services.cloudformation import provisioners
 
-from sandbox.gaps import metric_math, oam, permissions
-from sandbox.gaps.alarm_states import EXTRA_PERIODS, Rule, next_state, supported
-from sandbox.gaps.metric_math import MetricMathError, Series
+from monitoring.semantics import alarm_states
+from monitoring.semantics.alarm_states import EXTRA_PERIODS, Rule, next_state, rule_of, supported
+from monitoring.semantics.metric_math import MetricMathError, Series
+from monitoring.semantics.queries import evaluate, period_of
+from sandbox.gaps import composite_alarms, oam, permissions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 # Seconds between two looks at whether a period has ended.
 TICK = 0.25
@@ -120,25 +123,6 @@ def evaluate_when_due(alarm: dict[str, Any], period_scale: float, now: float) ->
         change_state(alarm, state, rule, values, period)
 
 
-def period_of(alarm: dict[str, Any]) -> int:
-    """The period in seconds; of metric math, the longest of its metrics."""
-    queries = alarm.get("Metrics") or []
-    periods = [(query.get("MetricStat") or query).get("Period") for query in queries]
-    return max((int(period) for period in periods if period), default=alarm.get("Period") or 60)
-
-
-def rule_of(alarm: dict[str, Any]) -> Rule:
-    """When the alarm goes off."""
-    periods = int(alarm["EvaluationPeriods"])
-    return Rule(
-        comparison=alarm["ComparisonOperator"],
-        threshold=float(alarm["Threshold"]),
-        periods=periods,
-        datapoints=int(alarm.get("DatapointsToAlarm") or periods),
-        missing=alarm.get("TreatMissingData") or "missing",
-    )
-
-
 def values_of(
     alarm: dict[str, Any], starts: Sequence[float], length: float, period: float
 ) -> Series:
@@ -176,46 +160,26 @@ def query_values(
     queries: list[dict[str, Any]], starts: Sequence[float], length: float, period: float
 ) -> dict[str, Series]:
     """The series of every query by its id. Raises MetricMathError."""
-    values: dict[str, Series] = {}
-    waiting = {}
-    for query in queries:
-        if query.get("Expression"):
-            waiting[query["Id"]] = query["Expression"]
-            continue
+
+    def metric(query: Mapping[str, Any]) -> Series:
         stat = query["MetricStat"]
         account = query.get("AccountId") or get_account_id()
-        values[query["Id"]] = metric_values(account, stat["Metric"], stat["Stat"], starts, length)
-    while waiting:
-        ready = [name for name, text in waiting.items() if metric_math.names(text) <= set(values)]
-        if not ready:
-            raise MetricMathError(f"{', '.join(waiting)} refer to no query or to each other")
-        for name in ready:
-            values[name] = metric_math.evaluate(
-                waiting.pop(name), values, length=len(starts), period=period
-            )
-    return values
+        return metric_values(account, stat["Metric"], stat["Stat"], starts, length)
+
+    return evaluate(queries, metric, length=len(starts), period=period)
 
 
 def change_state(
     alarm: dict[str, Any], state: str, rule: Rule, values: Series, period: float
 ) -> None:
     """Record the new state, and tell whoever listens."""
-    known = [round(value, 4) for value in values if value is not None][-rule.periods :]
-    breaching = sum(rule.breaches(value) for value in known)
-    reason = (
-        f"Threshold Crossed: {breaching} out of the last {rule.periods} datapoints {known} "
-        f"{'were' if state == 'ALARM' else 'were not'} {rule.comparison} {rule.threshold} "
-        f"(minimum {rule.datapoints} datapoints for OK -> ALARM transition)."
-        if known
-        else f"Threshold Crossed: no datapoints were received for {rule.periods} periods, "
-        f"and {rule.periods} missing datapoints were treated as [{rule.missing}]."
-    )
+    reason = alarm_states.reason(rule, values, state)
     old = alarm["StateValue"]
     data = {
         "version": "1.0",
         "queryDate": timestamp(time.time()),
         "period": period,
-        "recentDatapoints": known,
+        "recentDatapoints": alarm_states.recent(rule, values),
         "threshold": rule.threshold,
     }
     alarm["StateValue"] = state
@@ -229,9 +193,14 @@ def change_state(
 
 def dispatch_actions(alarm: dict[str, Any], old_state: str, new_state: str, reason: str) -> None:
     """Put the event of the state change on the default bus, then run the alarm's own actions."""
+    composite_alarms.note_release(alarm, old_state, new_state)
+    suppression = composite_alarms.suppression(alarm)
     eventbridge._put_events(
-        {"Entries": [state_change(alarm, old_state, new_state, reason)]}, allow_aws_source=True
+        {"Entries": [state_change(alarm, old_state, new_state, reason, suppression)]},
+        allow_aws_source=True,
     )
+    if suppression:
+        return
     _dispatch_actions(alarm | permitted_actions(alarm), old_state, new_state, reason)
 
 
@@ -250,10 +219,15 @@ def permitted_actions(alarm: dict[str, Any]) -> dict[str, list[str]]:
 
 
 def state_change(
-    alarm: dict[str, Any], old_state: str, new_state: str, reason: str
+    alarm: dict[str, Any],
+    old_state: str,
+    new_state: str,
+    reason: str,
+    suppression: dict[str, str],
 ) -> dict[str, Any]:
     """The event as an entry of PutEvents."""
-    state = {"value": new_state, "reason": reason, "timestamp": timestamp(time.time())}
+    now = timestamp(time.time())
+    state = {**suppression, "value": new_state, "reason": reason, "timestamp": now}
     if alarm.get("StateReasonData"):
         state["reasonData"] = alarm["StateReasonData"]
     initial = {"value": old_state, "timestamp": state["timestamp"]}
@@ -277,7 +251,8 @@ def configuration(alarm: dict[str, Any]) -> dict[str, Any]:
     """What the event says of how the alarm is configured."""
     described = {"description": alarm["AlarmDescription"]} if alarm.get("AlarmDescription") else {}
     if alarm.get("AlarmRule"):
-        return {"alarmRule": alarm["AlarmRule"], **described}
+        suppressor = composite_alarms.configuration(alarm)
+        return {"alarmRule": alarm["AlarmRule"], **suppressor, **described}
     queries = alarm.get("Metrics")
     if queries:
         return {"metrics": [described_query(query) for query in queries], **described}

@@ -6,7 +6,8 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-a
 
 MiniStack 1.5.33: publishes none, so an alarm on a dead-letter queue never goes off.
 
-The filler: visible, not visible and delayed messages of every queue, once a minute divided by the
+The filler: visible, not visible and delayed messages of every queue and the age of its oldest
+message, once a minute divided by the
 scale of the alarm periods.
 """
 
@@ -53,7 +54,12 @@ def publish(queue: dict[str, Any]) -> None:
     sqs._refresh_counts(queue)
     arn = parse_arn(queue["attributes"]["QueueArn"])
     with request_scope(arn.account_id, arn.region):
+        dimensions = {"QueueName": arn.resource}
         for metric, attribute in METRICS.items():
             value = int(queue["attributes"][attribute])
-            dimensions = {"QueueName": arn.resource}
             cloudwatch.record_metric("AWS/SQS", metric, value, "Count", dimensions)
+        sent = min((message["sent_at"] for message in list(queue["messages"])), default=None)
+        age = 0 if sent is None else time.time() - sent
+        cloudwatch.record_metric(
+            "AWS/SQS", "ApproximateAgeOfOldestMessage", age, "Seconds", dimensions
+        )

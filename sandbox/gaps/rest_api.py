@@ -1,10 +1,10 @@
 """REST APIs imported from OpenAPI, and API Gateway's limits and errors in front of functions.
 
 AWS: ImportRestApi and PutRestApi take an OpenAPI document with binary media types, minimum
-compression size, policy, integrations and their responses; PutRestApi keeps the API's id. An
-integration has 29 seconds and a request 10 MB, of which a function takes 6 MB. A function that
-fails, or that answers without a proxy response, gives `502 Internal server error`. Sources, Amazon
-API Gateway developer guide: "Develop REST APIs using OpenAPI in API Gateway",
+compression size, policy, integrations, their responses and gateway responses; PutRestApi keeps the
+API's id. An integration has 29 seconds and a request 10 MB, of which a function takes 6 MB. A
+function that fails, or that answers without a proxy response, gives `502 Internal server error`.
+Sources, Amazon API Gateway developer guide: "Develop REST APIs using OpenAPI in API Gateway",
 https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-import-api.html; "Amazon
 API Gateway quotas",
 https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html; "Handle Lambda errors in
@@ -13,7 +13,8 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/handle-errors-in-la
 
 MiniStack 1.5.33: has neither operation; CloudFormation's `Body` import drops everything but
 methods and their integration's address, and gives an updated API a new id; there is no time-out, no
-limit, no compression and no metric, and a function's error message reaches the client.
+limit, no compression and no metric, a function's error message reaches the client, and a stack's
+stage has no access log.
 
 The filler: the missing parts of the import, both operations over it, and checks around the data
 plane. Compressed requests are not unpacked.
@@ -46,6 +47,7 @@ _import_operation = apigateway_v1._import_operation
 _invoke_lambda_proxy = apigateway_v1._invoke_lambda_proxy_v1
 _call_lambda = apigateway_v1._call_lambda_raw
 _proxy_response = apigateway_v1._lambda_proxy_response
+_stage_handlers = dict(provisioners._RESOURCE_HANDLERS["AWS::ApiGateway::Stage"])
 _update_stack_api = provisioners._RESOURCE_HANDLERS["AWS::ApiGateway::RestApi"]["update"]
 
 
@@ -63,6 +65,10 @@ def install() -> None:
     apigateway_v1._call_lambda_raw = call_lambda
     apigateway_v1._lambda_proxy_response = proxy_response
     provisioners._RESOURCE_HANDLERS["AWS::ApiGateway::RestApi"]["update"] = update_stack_api
+    provisioners._RESOURCE_HANDLERS["AWS::ApiGateway::Stage"] |= {
+        "create": create_stack_stage,
+        "update": update_stack_stage,
+    }
 
 
 async def handle_request(
@@ -134,12 +140,23 @@ def overwrite(api_id: str, specification: dict[str, Any]) -> None:
     for path, item in (specification.get("paths") or {}).items():
         security = specification.get("security")
         apigateway_v1._import_path_item(api_id, path, item, schemes, security)
+    import_gateway_responses(api_id, specification)
 
 
 def import_rest_api(specification: dict[str, Any], base_data: dict[str, Any] | None = None) -> str:
     """Create an API from a document; what the request itself sets comes first."""
     given = {name: value for name, value in (base_data or {}).items() if value}
-    return str(_import_rest_api(specification, api_settings(specification) | given))
+    api_id = str(_import_rest_api(specification, api_settings(specification) | given))
+    import_gateway_responses(api_id, specification)
+    return api_id
+
+
+def import_gateway_responses(api_id: str, specification: dict[str, Any]) -> None:
+    """Replace the API's own gateway responses by those of the document."""
+    apigateway_v1._gateway_responses[api_id] = {}
+    responses = specification.get("x-amazon-apigateway-gateway-responses") or {}
+    for response_type, response in responses.items():
+        apigateway_v1._put_gateway_response(api_id, response_type, response)
 
 
 def api_settings(specification: dict[str, Any]) -> dict[str, Any]:
@@ -208,6 +225,34 @@ def update_stack_api(
         physical_id, old, new, stack_name, logical_id
     )
     return updated
+
+
+def create_stack_stage(
+    logical_id: str, new: dict[str, Any], stack_name: str
+) -> tuple[str, dict[str, Any]]:
+    """A stage with its access log."""
+    created: tuple[str, dict[str, Any]] = _stage_handlers["create"](logical_id, new, stack_name)
+    set_access_log(new)
+    return created
+
+
+def update_stack_stage(
+    physical_id: str, old: dict[str, Any], new: dict[str, Any], stack_name: str
+) -> tuple[str, dict[str, Any]]:
+    """A changed stage with its access log."""
+    updated: tuple[str, dict[str, Any]] = _stage_handlers["update"](
+        physical_id, old, new, stack_name
+    )
+    set_access_log(new)
+    return updated
+
+
+def set_access_log(properties: dict[str, Any]) -> None:
+    """Set what the properties of a stack's stage say of its access log."""
+    setting = properties.get("AccessLogSetting") or {}
+    stage = apigateway_v1._stages_v1[properties["RestApiId"]][properties["StageName"]]
+    names = {"DestinationArn": "destinationArn", "Format": "format"}
+    stage["accessLogSettings"] = {names[name]: value for name, value in setting.items()}
 
 
 async def handle_execute(

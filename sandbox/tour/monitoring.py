@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import httpx
 
 from benchmarks.photograph import photograph
+from monitoring import recording, simulate, simulation
+from sandbox.emulator import ALARM_PERIOD_SCALE
 from sandbox.environment import MONITORING_ACCOUNT, WORKLOAD_ACCOUNT
 from sandbox.parts import STAGE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from sandbox.tour.context import Context
     from sandbox.tour.report import Report
@@ -22,13 +27,21 @@ if TYPE_CHECKING:
 STACK = f"monitoring-{STAGE}"
 FUNCTION = f"image_api-{STAGE}-process"
 ALARM = f"{STACK}/image_api/process/error-rate"
+COMPOSITE = f"{STACK}/image_api/critical"
 PAUSE_BETWEEN_UPLOADS = 0.2
+
+ALARM_PERIOD = 60 / ALARM_PERIOD_SCALE
+"""Seconds in which a period of the alarm passes here."""
+
+TOLERANCE = ALARM_PERIOD + 1
+"""Seconds between a change and what is said of it: a period, and the history's whole seconds."""
 
 
 def tour(context: Context, report: Report) -> None:
     """Break `process`, watch alarm → rule → notification and action, repair it, watch again."""
     queue = _Notifications(context)
     queue.discard()
+    began = time.time()
     with _broken_destination(context) as repair:
         with report.step(
             "monitoring: a function fails; the other account's alarm goes off"
@@ -44,17 +57,25 @@ def tour(context: Context, report: Report) -> None:
         with report.step("monitoring: the rule delivers a notification") as step:
             told = step.wait(
                 "the notification",
-                queue.finder(alarm=ALARM, state="ALARM", action=None),
+                queue.finder(alarm=COMPOSITE, state="ALARM", severity="critical"),
                 timeout=30,
             )
             step.evidence("delivered", told["summary"])
+            step.evidence("reason", told["reason"])
+            step.evidence("runbook", told["runbook"])
 
-        with report.step("monitoring: the action caps the failing function") as step:
-            acted = step.wait("the action's record", queue.finder(action="cap"), timeout=30)
+        with report.step("monitoring: the actions note an incident, cap the function") as step:
+            noted = step.wait(
+                "the incident note", queue.finder(action="incident", event="begin"), timeout=30
+            )
+            step.evidence("recorded", noted["summary"])
+            acted = step.wait(
+                "the action's record", queue.finder(action="cap", event="begin"), timeout=30
+            )
             step.evidence("recorded", acted["summary"])
             capped = _reserved_concurrency(context)
             step.evidence("concurrency", f"{FUNCTION} is reserved {capped}")
-            step.check(capped == acted["cap"], "the function is not capped")
+            step.check(capped is not None, "the function is not capped")
 
         repair()
         with report.step("monitoring: repaired, it recovers by itself") as step:
@@ -62,13 +83,80 @@ def tour(context: Context, report: Report) -> None:
             started = time.monotonic()
             step.wait("the alarm to clear", lambda: _alarm(context, "OK"), timeout=60)
             step.evidence("OK", f"after {time.monotonic() - started:.1f} s")
-            told = step.wait(
-                "the notification", queue.finder(alarm=ALARM, state="OK", action=None), timeout=30
+            kept = step.wait(
+                "the record", queue.finder(alarm=ALARM, state="OK", severity=None), timeout=30
             )
-            step.evidence("delivered", told["summary"])
-            acted = step.wait("the action's record", queue.finder(action="restore"), timeout=30)
+            step.evidence("recorded", kept["summary"])
+            acted = step.wait(
+                "the action's record", queue.finder(action="cap", event="finish"), timeout=30
+            )
             step.evidence("recorded", acted["summary"])
             step.check(_reserved_concurrency(context) is None, "the function is still capped")
+
+    with report.step("monitoring: the simulator says the same of the recorded metrics") as step:
+        seen = [change for change in _history(context) if change.time >= began]
+        said = _simulated(context, began, time.time())
+        for change, simulated in zip(seen, said, strict=False):
+            moment = datetime.fromtimestamp(change.time, UTC)
+            step.evidence(
+                f"{moment:%H:%M:%S}",
+                f"{change.old} -> {change.new}, the simulator: {simulated.old} -> {simulated.new}",
+            )
+        step.check(agrees(seen, said), f"seen {seen}, simulated {said}")
+
+
+@dataclass(frozen=True)
+class Transition:
+    """One change of the alarm's state; `time` in seconds since 1970."""
+
+    time: float
+    old: str
+    new: str
+
+
+def agrees(seen: Sequence[Transition], said: Sequence[Transition]) -> bool:
+    """Whether both are the same changes, each within one period of the other."""
+    return len(seen) == len(said) and all(
+        (one.old, one.new) == (other.old, other.new) and abs(one.time - other.time) <= TOLERANCE
+        for one, other in zip(seen, said, strict=True)
+    )
+
+
+def _history(context: Context) -> list[Transition]:
+    """What CloudWatch recorded of the alarm, oldest first."""
+    items = context.client("cloudwatch", MONITORING_ACCOUNT).describe_alarm_history(
+        AlarmName=ALARM, HistoryItemType="StateUpdate", ScanBy="TimestampAscending"
+    )["AlarmHistoryItems"]
+    found = []
+    for item in items:
+        data = json.loads(item["HistoryData"])
+        states = data["oldState"]["stateValue"], data["newState"]["stateValue"]
+        found.append(Transition(item["Timestamp"].timestamp(), *states))
+    return found
+
+
+def _simulated(context: Context, start: float, end: float) -> list[Transition]:
+    """What the simulator says of the alarm, from the recorded metrics, in the sandbox's time."""
+    client = context.client("cloudformation", MONITORING_ACCOUNT)
+    body = client.get_template(StackName=STACK)["TemplateBody"]
+    body = json.loads(body) if isinstance(body, str) else body
+    document = simulate.document(body, STAGE, {"WorkloadAccountId": WORKLOAD_ACCOUNT})
+    samples = recording.record(
+        context.client("cloudwatch", MONITORING_ACCOUNT),
+        document,
+        start,
+        end,
+        alarms=[ALARM],
+        faster=int(ALARM_PERIOD_SCALE),
+    )
+    base = math.floor(start / ALARM_PERIOD) * ALARM_PERIOD
+    stretched = base + (end - base) * ALARM_PERIOD_SCALE
+    result = simulation.run(document, samples, end=stretched)
+    return [
+        Transition(base + (change.time - base) / ALARM_PERIOD_SCALE, change.old, change.new)
+        for change in result.changes
+        if change.alarm == ALARM
+    ]
 
 
 class _Notifications:
@@ -102,7 +190,9 @@ class _Notifications:
     def _receive(self) -> None:
         received = self._client.receive_message(QueueUrl=self._url, MaxNumberOfMessages=10)
         for message in received.get("Messages", []):
-            self._read.append(json.loads(json.loads(message["Body"])["Message"]))
+            body = json.loads(message["Body"])
+            # A topic wraps its message; the rule that records every change does not.
+            self._read.append(json.loads(body["Message"]) if "Message" in body else body)
             self._client.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
 
 

@@ -4,193 +4,113 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
+import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError, WaiterError
-from troposphere import GetAtt, Template, awslambda, iam
 
-from monitoring import action, build, naming
-from monitoring.inventory import Function, Service
+from monitoring import build, naming, recording, simulate, simulation
+from monitoring.actions.cap import Cap
+from monitoring.actions.engine import Limits, Run, run
+from monitoring.actions.entries import Entry
+from monitoring.actions.ledger import Ledger
+from sandbox.emulator import ALARM_PERIOD_SCALE
+from sandbox.tour import monitoring as tour
+from tests.integration.monitoring import watched as deployment
+from tests.integration.monitoring.watched import (
+    MONITORING,
+    THIRD,
+    WORKLOAD,
+    Inbox,
+    Watched,
+    until,
+)
 
 if TYPE_CHECKING:
     from tests.conftest import DeployStack, EmbeddedAws
 
-WORKLOAD = "111111111111"
-MONITORING = "222222222222"
-
-# Alarm periods are shorter in the embedded AWS; a cold function and a shared machine are slow.
-PATIENCE = 60.0
-
-FAILING = """
-def handler(event, context):
-    if event.get("fail"):
-        raise RuntimeError("as asked")
-"""
-
-
-def until(look: Callable[[], Any], *, busy: Callable[[], object] = lambda: None) -> Any:
-    """Look again until there is something; keep `busy` in between."""
-    deadline = time.monotonic() + PATIENCE
-    while not (found := look()):
-        assert time.monotonic() < deadline, "nothing came of it"
-        busy()
-        time.sleep(0.2)
-    return found
-
-
-class Queue:
-    """What a queue has delivered so far."""
-
-    def __init__(self, client: Any, url: str) -> None:
-        self._client = client
-        self._url = url
-        self._messages: list[dict[str, Any]] = []
-
-    def messages(self) -> list[dict[str, Any]]:
-        answer = self._client.receive_message(QueueUrl=self._url, MaxNumberOfMessages=10)
-        for message in answer.get("Messages", []):
-            body = json.loads(message["Body"])
-            # A notification of SNS wraps its message.
-            self._messages.append(json.loads(body["Message"]) if "Message" in body else body)
-            self._client.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
-        return self._messages
-
-    def having(self, **fields: Any) -> list[dict[str, Any]]:
-        return [message for message in self.messages() if fields.items() <= message.items()]
-
-
-@dataclass
-class Watched:
-    """Both accounts, with one function that is watched."""
-
-    aws: EmbeddedAws
-    stage: str
-    function: Function
-    arn: str
-    outputs: dict[str, str]
-    inbox: Queue
-    dead_letters: Queue
-
-    @property
-    def alarm(self) -> str:
-        return naming.alarm(self.stage, "shop", "process", "error-rate")
-
-    def fail(self) -> None:
-        try:
-            self.aws.client("lambda").invoke(
-                FunctionName=self.function.name, Payload=b'{"fail": true}'
-            )
-        except ClientError as error:
-            # Once capped, calls made at the same time are throttled.
-            if error.response["Error"]["Code"] != "TooManyRequestsException":
-                raise
-
-    def reserved(self) -> int | None:
-        answer = self.aws.client("lambda").get_function_concurrency(FunctionName=self.function.name)
-        value: int | None = answer.get("ReservedConcurrentExecutions")
-        return value
-
-    def tags(self) -> dict[str, str]:
-        tags: dict[str, str] = self.aws.client("lambda").list_tags(Resource=self.arn)["Tags"]
-        return tags
-
-
-def workload(function: Function) -> Template:
-    """One function that fails when it is told to."""
-    template = Template()
-    template.add_resource(
-        iam.Role(
-            "Role",
-            AssumeRolePolicyDocument={
-                "Version": "2012-10-17",
-                "Statement": [
-                    {
-                        "Effect": "Allow",
-                        "Principal": {"Service": "lambda.amazonaws.com"},
-                        "Action": "sts:AssumeRole",
-                    }
-                ],
-            },
-        )
-    )
-    template.add_resource(
-        awslambda.Function(
-            "Function",
-            FunctionName=function.name,
-            Runtime="python3.11",
-            Handler="index.handler",
-            Timeout=function.timeout_seconds,
-            Role=GetAtt("Role", "Arn"),
-            Code=awslambda.Code(ZipFile=FAILING),
-        )
-    )
-    return template
-
 
 @pytest.fixture
 def watch(aws: EmbeddedAws, deploy_stack: DeployStack, unique: str) -> Callable[..., Watched]:
-    def deploy(**parameters: str) -> Watched:
-        stage = f"t{unique}"
-        function = Function("process", f"shop-{stage}-process", 20, asynchronous=True)
-        services = (Service("shop", (function,), None),)
-        deploy_stack(f"shop-{stage}", workload(function))
-        outputs = deploy_stack(
-            naming.stack(stage),
-            build.monitoring_template(stage, services),
-            {"WorkloadAccountId": WORKLOAD, **parameters},
-            account=MONITORING,
-        )
-        deploy_stack(
-            f"monitoring-workload-{stage}",
-            build.workload_template(stage, services),
-            {
-                parameter: outputs[output]
-                for parameter, output in build.WORKLOAD_PARAMETERS_FROM_MONITORING.items()
-            },
-        )
-        sqs = aws.client("sqs", MONITORING)
-        return Watched(
-            aws,
-            stage,
-            function,
-            f"arn:aws:lambda:us-east-1:{WORKLOAD}:function:{function.name}",
-            outputs,
-            Queue(sqs, outputs["NotificationsQueueUrl"]),
-            Queue(sqs, outputs["DeadLetterQueueUrl"]),
-        )
-
-    return deploy
+    return lambda **parameters: deployment.deploy(aws, deploy_stack, f"t{unique}", **parameters)
 
 
-def test_a_failing_function_is_told_capped_and_given_back(watch: Callable[..., Watched]) -> None:
-    watched = watch(DryRun="false", ConcurrencyCap="1")
+def test_a_failing_function_is_told_capped_given_back_and_its_events_sent_again(
+    watch: Callable[..., Watched],
+) -> None:
+    watched = watch(DryRun="false", ConcurrencyCap="1", PatienceSeconds="900")
     lambda_ = watched.aws.client("lambda")
     lambda_.put_function_concurrency(
         FunctionName=watched.function.name, ReservedConcurrentExecutions=5
     )
+    # An event that fails for good waits in the failure queue.
+    lambda_.invoke(
+        FunctionName=watched.function.name, InvocationType="Event", Payload=b'{"fail": true}'
+    )
 
-    until(lambda: watched.inbox.having(action="cap"), busy=watched.fail)
-    (told,) = watched.inbox.having(alarm=watched.alarm, previous_state="OK")
-    assert told["state"] == "ALARM"
-    assert told["summary"] == f"ALARM since {told['since']}: {watched.alarm}"
-    assert f"FunctionName {watched.function.name}, account {WORKLOAD}" in told["description"]
-    assert "Threshold Crossed" in told["reason"]
+    until(lambda: watched.inbox.having(action="cap", event="begin"), busy=watched.fail)
+    (kept,) = watched.inbox.having(alarm=watched.alarm, state="ALARM", previous_state="OK")
+    assert kept["summary"] == f"ALARM since {kept['since']}: {watched.alarm}"
+    assert f"FunctionName {watched.function.name}, account {WORKLOAD}" in kept["description"]
+    assert kept["description"].endswith("Runbook: docs/runbooks/error-rate.md")
+    (told,) = until(lambda: watched.inbox.having(severity="critical", state="ALARM"))
+    assert told["alarm"] == watched.composite("critical")
+    assert (told["service"], told["owner"]) == ("shop", "shop-team")
+    assert told["runbook"] == "docs/runbooks/service-shop.md"
     (done,) = watched.inbox.having(action="cap")
     assert done["summary"] == f"{watched.function.name}: concurrency capped at 1"
-    assert (done["function"], done["reserved_before"]) == (watched.arn, 5)
+    assert (done["target"], done["remembered"]) == (watched.arn, {"before": "5"})
     assert watched.reserved() == 1
-    assert watched.tags()[action.TAG] == "5"
+    (opened,) = until(lambda: watched.inbox.having(action="incident", event="begin"))
+    assert opened["summary"].startswith("shop: incident opened: ")
 
-    until(lambda: watched.inbox.having(action="restore"))
-    (over,) = watched.inbox.having(alarm=watched.alarm, previous_state="ALARM")
-    assert over["state"] == "OK"
+    watched.heal()
+    until(lambda: watched.inbox.having(action="cap", event="finish"))
     assert watched.reserved() == 5
-    assert action.TAG not in watched.tags()
+    (again,) = until(lambda: watched.inbox.having(action="redrive", event="begin"))
+    assert again["summary"] == f"{watched.function.name}: 1 failed events sent again, 0 left"
+    until(lambda: watched.inbox.having(severity="critical", state="OK", previous_state="ALARM"))
+    until(lambda: watched.inbox.having(action="incident", event="finish"))
+    ledger = Ledger(watched.aws.client("dynamodb", MONITORING), watched.outputs["ActionsTableName"])
+    lines = ledger.lines(f"shop#{opened['since']}")
+    assert "incident opened" in lines[0]
+    assert "incident closed" in lines[-1]
     assert watched.dead_letters.messages() == []
+
+
+def test_the_simulator_says_what_happened(watch: Callable[..., Watched]) -> None:
+    watched = watch()
+    began = time.time()
+    until(lambda: watched.state(watched.alarm) == "ALARM", busy=watched.fail)
+    until(lambda: watched.state(watched.alarm) == "OK")
+    client = watched.aws.client("cloudwatch", MONITORING)
+    history = client.describe_alarm_history(
+        AlarmName=watched.alarm, HistoryItemType="StateUpdate", ScanBy="TimestampAscending"
+    )["AlarmHistoryItems"]
+    seen = []
+    for item in history:
+        data = json.loads(item["HistoryData"])
+        states = data["oldState"]["stateValue"], data["newState"]["stateValue"]
+        if item["Timestamp"].timestamp() >= began:
+            seen.append(tour.Transition(item["Timestamp"].timestamp(), *states))
+
+    body = build.monitoring_template(watched.stage, (watched.service,)).to_dict()
+    document = simulate.document(body, watched.stage, {"WorkloadAccountId": WORKLOAD})
+    scale, end = int(ALARM_PERIOD_SCALE), time.time()
+    samples = recording.record(client, document, began, end, alarms=[watched.alarm], faster=scale)
+    base = math.floor(began / tour.ALARM_PERIOD) * tour.ALARM_PERIOD
+    result = simulation.run(document, samples, end=base + (end - base) * scale)
+    said = [
+        tour.Transition(base + (change.time - base) / scale, change.old, change.new)
+        for change in result.changes
+        if change.alarm == watched.alarm
+    ]
+    assert [(change.old, change.new) for change in seen] == [("OK", "ALARM"), ("ALARM", "OK")]
+    assert tour.agrees(seen, said), f"seen {seen}, said {said}"
 
 
 def test_a_dry_run_tells_and_does_nothing(watch: Callable[..., Watched]) -> None:
@@ -200,19 +120,87 @@ def test_a_dry_run_tells_and_does_nothing(watch: Callable[..., Watched]) -> None
     assert told["dry_run"] is True
     assert told["summary"].endswith("capped at 1 (dry run, not done)")
     assert watched.reserved() is None
-    assert action.TAG not in watched.tags()
+
+
+def test_an_action_that_does_not_help_stops_by_itself(watch: Callable[..., Watched]) -> None:
+    watched = watch(DryRun="false", PatienceSeconds="2", CoolDownSeconds="600")
+    (stopped,) = until(lambda: watched.inbox.having(action="cap", event="stop"), busy=watched.fail)
+    name = watched.function.name
+    assert stopped["summary"] == f"{name}: the cap did not help; {name}: concurrency given back"
+    assert watched.reserved() is None
+
+
+def test_during_maintenance_nobody_is_told_and_afterwards_what_is_left(
+    watch: Callable[..., Watched],
+) -> None:
+    watched = watch()
+    window = {"Service": "shop", "Stage": watched.stage}
+    closed = threading.Event()
+
+    def hold_open() -> None:
+        while not closed.wait(0.3):
+            watched.put("Monitoring/Maintenance", "Window", window, MONITORING)
+
+    holding = threading.Thread(target=hold_open)
+    holding.start()
+    try:
+        name = naming.maintenance(watched.stage, "shop")
+        until(lambda: watched.state(name) == "ALARM")
+        until(lambda: watched.state(watched.composite("critical")) == "ALARM", busy=watched.fail)
+        until(lambda: watched.inbox.having(alarm=watched.composite("critical"), state="ALARM"))
+        assert watched.inbox.having(severity="critical", state="ALARM") == []
+    finally:
+        closed.set()
+        holding.join()
+    reminded = until(lambda: watched.inbox.having(action="remind"), busy=watched.fail)
+    assert reminded[0]["alarms"] == [watched.composite("critical")]
+
+
+def test_a_storm_of_500_alarms_in_a_minute_loses_nothing_and_keeps_the_budget(
+    watch: Callable[..., Watched],
+) -> None:
+    watched = watch(DryRun="false", CapBudget="1", PatienceSeconds="900")
+    until(lambda: watched.state(watched.alarm) == "ALARM", busy=watched.fail)
+    until(lambda: watched.inbox.having(action="cap"))
+    queue = watched.aws.client("sqs", MONITORING)
+    message = {
+        "action": "cap",
+        "alarm": watched.alarm,
+        "service": "shop",
+        "function": watched.arn,
+    }
+    started = time.monotonic()
+    for _ in range(50):
+        queue.send_message_batch(
+            QueueUrl=watched.outputs["ActionsQueueUrl"],
+            Entries=[
+                {"Id": str(number), "MessageBody": json.dumps(message)} for number in range(10)
+            ],
+        )
+    assert time.monotonic() - started < 60
+
+    def handled() -> bool:
+        attributes = queue.get_queue_attributes(
+            QueueUrl=watched.outputs["ActionsQueueUrl"], AttributeNames=["All"]
+        )["Attributes"]
+        waiting = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
+        return all(int(attributes[name]) == 0 for name in waiting)
+
+    until(handled)
+    assert len(watched.inbox.having(action="cap", event="begin")) == 1
+    assert watched.dead_letters.messages() == []
 
 
 def test_an_action_that_fails_is_kept_and_told(watch: Callable[..., Watched]) -> None:
     watched = watch(DryRun="false")
-    watched.aws.client("lambda", MONITORING).invoke(
-        FunctionName=watched.outputs["ActionFunctionName"],
-        InvocationType="Event",
-        Payload=json.dumps({"detail": {"alarmName": "no such alarm"}}),
-    )
+    queue = watched.aws.client("sqs", MONITORING)
+    url = watched.outputs["ActionsQueueUrl"]
+    # An hour between two tries is too long for a test.
+    queue.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "0"})
+    message = {"action": "cap", "alarm": "no such alarm", "service": "shop", "function": "f"}
+    queue.send_message(QueueUrl=url, MessageBody=json.dumps(message))
     (kept,) = until(watched.dead_letters.messages)
-    assert kept["requestPayload"]["detail"]["alarmName"] == "no such alarm"
-    assert kept["responsePayload"]["errorType"] == "KeyError"
+    assert kept == message
 
 
 def test_an_unread_dead_letter_raises_its_alarm(watch: Callable[..., Watched]) -> None:
@@ -220,56 +208,94 @@ def test_an_unread_dead_letter_raises_its_alarm(watch: Callable[..., Watched]) -
     watched.aws.client("sqs", MONITORING).send_message(
         QueueUrl=watched.outputs["DeadLetterQueueUrl"], MessageBody="{}"
     )
-    name = naming.alarm(watched.stage, "monitoring", "dead_letters", "not-empty")
+    name = naming.alarm(watched.stage, "monitoring", "DeadLetters", "not-empty")
     (told,) = until(lambda: watched.inbox.having(AlarmName=name, NewStateValue="ALARM"))
-    assert told["Trigger"]["MetricName"] == "ApproximateNumberOfMessagesVisible"
+    assert "Severity: critical. Owner: platform-team." in told["AlarmDescription"]
 
 
-def test_a_foreign_account_cannot_link(
-    watch: Callable[..., Watched], deploy_stack: DeployStack
+def test_an_endpoint_that_does_not_answer_keeps_nothing_from_the_others(
+    watch: Callable[..., Watched],
 ) -> None:
-    watched = watch()
-    services = (Service("shop", (watched.function,), None),)
-    parameters = {
-        parameter: watched.outputs[output]
-        for parameter, output in build.WORKLOAD_PARAMETERS_FROM_MONITORING.items()
-    }
-    foreign = "333333333333"
-    template = build.workload_template(watched.stage, services)
-    with pytest.raises(WaiterError):
-        deploy_stack(f"foreign-{watched.stage}", template, parameters, account=foreign)
-    events = watched.aws.client("cloudformation", foreign).describe_stack_events(
-        StackName=f"foreign-{watched.stage}"
-    )["StackEvents"]
-    reasons = " ".join(event.get("ResourceStatusReason", "") for event in events)
-    assert "not authorized to perform: oam:CreateLink" in reasons
+    # Nothing listens at the endpoint.
+    watched = watch(AlertHttpsEndpoint="https://127.0.0.1:9/alerts", DryRun="false")
+    until(lambda: watched.inbox.having(severity="critical", state="ALARM"), busy=watched.fail)
+    until(lambda: watched.inbox.having(action="cap", event="begin"), busy=watched.fail)
 
 
-@pytest.mark.parametrize("external_id", ["", "the right one"])
-def test_an_administrator_of_the_monitoring_account_cannot_act(
-    watch: Callable[..., Watched], external_id: str
-) -> None:
-    watched = watch()
-    proof = {"ExternalId": watched.outputs["ExternalId"]} if external_id else {}
-    role = f"arn:aws:iam::{WORKLOAD}:role/{naming.action(watched.stage)}"
-    with pytest.raises(ClientError, match="AccessDenied"):
-        watched.aws.client("sts", MONITORING).assume_role(
-            RoleArn=role, RoleSessionName="test", **proof
-        )
+def test_a_throttled_action_is_done_later(watch: Callable[..., Watched]) -> None:
+    watched = watch(DryRun="false")
+    lambda_ = watched.aws.client("lambda", MONITORING)
+    name = watched.outputs["ActionFunctionName"]
+    lambda_.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
+    watched.aws.client("sqs", MONITORING).set_queue_attributes(
+        QueueUrl=watched.outputs["ActionsQueueUrl"], Attributes={"VisibilityTimeout": "1"}
+    )
+    until(lambda: watched.inbox.having(severity="critical", state="ALARM"), busy=watched.fail)
+    assert watched.inbox.having(action="cap") == []
+    lambda_.delete_function_concurrency(FunctionName=name)
+    until(lambda: watched.inbox.having(action="cap", event="begin"), busy=watched.fail)
 
 
-@pytest.mark.parametrize("broken", ["PutFunctionConcurrency", "UntagResource"])
+class TestAThirdAccount:
+    """What an account that is not listed tries."""
+
+    def test_it_cannot_link_to_the_sink(
+        self, watch: Callable[..., Watched], deploy_stack: DeployStack
+    ) -> None:
+        watched = watch()
+        template = build.workload_template(watched.stage, (watched.service,))
+        name = f"foreign-{watched.stage}"
+        with pytest.raises(WaiterError):
+            deploy_stack(name, template, watched.workload_parameters(), account=THIRD)
+        events = watched.aws.client("cloudformation", THIRD).describe_stack_events(StackName=name)
+        reasons = " ".join(event.get("ResourceStatusReason", "") for event in events["StackEvents"])
+        assert "not authorized to perform: oam:CreateLink" in reasons
+
+    def test_it_cannot_put_events_and_the_workload_account_no_others(
+        self, watch: Callable[..., Watched]
+    ) -> None:
+        watched = watch()
+        entry = {
+            "Source": "shop",
+            "DetailType": "CloudWatch Alarm State Change",
+            "Detail": json.dumps({"alarmName": watched.alarm}),
+            "EventBusName": watched.outputs["EventBusArn"],
+        }
+        for account in (THIRD, WORKLOAD):
+            answer = watched.aws.client("events", account).put_events(Entries=[entry])
+            assert answer["FailedEntryCount"] == 1
+            assert answer["Entries"][0]["ErrorCode"] == "AccessDeniedException"
+        # No account may put events in the name of AWS; its own rules forward those.
+        as_aws = {**entry, "Source": "aws.health", "DetailType": "AWS Health Event"}
+        answer = watched.aws.client("events", THIRD).put_events(Entries=[as_aws])
+        assert answer["Entries"][0]["ErrorCode"] == "NotAuthorizedForSourceException"
+        assert watched.inbox.having(forwarded="ROLLBACK_COMPLETE") == []
+
+    @pytest.mark.parametrize("external_id", ["", "the right one"])
+    @pytest.mark.parametrize("account", [THIRD, MONITORING])
+    def test_nobody_but_the_actions_can_assume_the_role(
+        self, watch: Callable[..., Watched], account: str, external_id: str
+    ) -> None:
+        watched = watch()
+        proof = {"ExternalId": watched.outputs["ExternalId"]} if external_id else {}
+        role = f"arn:aws:iam::{WORKLOAD}:role/{naming.action(watched.stage)}"
+        with pytest.raises(ClientError, match="AccessDenied"):
+            watched.aws.client("sts", account).assume_role(
+                RoleArn=role, RoleSessionName="test", **proof
+            )
+
+
+@pytest.mark.parametrize("broken", ["PutFunctionConcurrency", "DeleteFunctionConcurrency"])
 def test_a_crash_between_two_calls_is_made_good(watch: Callable[..., Watched], broken: str) -> None:
     watched = watch()
     client = watched.aws.client("lambda")
-    arn = watched.arn
+    ledger = Ledger(watched.aws.client("dynamodb", MONITORING), watched.outputs["ActionsTableName"])
+    limits = Limits(cool_down=0, budget=5, patience=1, dry_run=False)
+    looked: list[Entry] = []
 
-    def run(state: str) -> str:
-        before = watched.tags().get(action.TAG)
-        decision = action.decide(state, watched.reserved(), before, 1)
-        if decision != "none":
-            action.apply(decision, client, arn, watched.reserved(), before, 1)
-        return decision
+    def act(state: str) -> dict[str, Any] | None:
+        what = Run("cap", watched.arn, watched.alarm, state, int(time.time()))
+        return run(what, Cap(client, watched.arn, 1), ledger, limits, looked.append)
 
     crashes = []
 
@@ -280,10 +306,41 @@ def test_a_crash_between_two_calls_is_made_good(watch: Callable[..., Watched], b
     for state, held in (("ALARM", 1), ("OK", None)):
         client.meta.events.register(f"before-call.lambda.{broken}", crash)
         with contextlib.suppress(ConnectionError):
-            run(state)
+            act(state)
         client.meta.events.unregister(f"before-call.lambda.{broken}", crash)
-        run(state)
+        act(state)
         assert watched.reserved() == held
-        assert run(state) == "none"
+        assert act(state) is None
     assert crashes
-    assert action.TAG not in watched.tags()
+
+
+def test_the_inbox_keeps_every_alarm(watch: Callable[..., Watched]) -> None:
+    watched = watch()
+    sent = Inbox(watched.aws.client("sqs", MONITORING), watched.outputs["NotificationsQueueUrl"])
+    names = [f"{naming.alarm_prefix(watched.stage)}shop/storm/{number}" for number in range(500)]
+    cloudwatch = watched.aws.client("cloudwatch", MONITORING)
+    for name in names:
+        cloudwatch.put_metric_alarm(
+            AlarmName=name,
+            Namespace="Storm",
+            MetricName="m",
+            Statistic="Sum",
+            Period=86400,
+            EvaluationPeriods=1,
+            Threshold=1,
+            ComparisonOperator="GreaterThanOrEqualToThreshold",
+            TreatMissingData="ignore",
+        )
+    started = time.monotonic()
+    for name in names:
+        cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="a storm")
+    assert time.monotonic() - started < 60
+    until(
+        lambda: (
+            {message["alarm"] for message in sent.having(state="ALARM", reason="a storm")}
+            == set(names)
+        )
+    )
+    cloudwatch.delete_alarms(AlarmNames=names[:100])
+    for start in range(100, 500, 100):
+        cloudwatch.delete_alarms(AlarmNames=names[start : start + 100])

@@ -189,3 +189,42 @@ def test_a_changed_body_in_a_stack_keeps_the_id(aws, unique, deploy_stack):
         StackName=name, WaiterConfig={"Delay": 0.1, "MaxAttempts": 100}
     )
     assert aws.client("apigateway").get_rest_api(restApiId=api_id)["name"] == "after"
+
+
+def test_gateway_responses_of_a_document_are_imported_and_replaced(aws, api, unique):
+    api_id, url, function = api
+    client = aws.client("apigateway")
+    own = {"statusCode": "410", "responseTemplates": {"application/json": '{"gone": true}'}}
+    for responses, status in (({"MISSING_AUTHENTICATION_TOKEN": own}, 410), ({}, 403)):
+        body = document(function, unique) | {"x-amazon-apigateway-gateway-responses": responses}
+        client.put_rest_api(restApiId=api_id, mode="overwrite", body=json.dumps(body))
+        client.create_deployment(restApiId=api_id, stageName="api")
+        answer = httpx.get(f"{url}/nothing")
+        assert answer.status_code == status
+        assert (answer.json() == {"gone": True}) is (status == 410)
+
+
+def test_a_stage_of_a_stack_has_its_access_log(aws, unique, deploy_stack):
+    template = Template()
+    api = template.add_resource(
+        apigateway.RestApi("Api", Body=document("arn:aws:lambda:us-east-1:1:function:f", unique))
+    )
+    deployment = template.add_resource(
+        apigateway.Deployment("Deployment", RestApiId=Ref(api), DependsOn="Api")
+    )
+    log = "arn:aws:logs:us-east-1:111111111111:log-group:access"
+    template.add_resource(
+        apigateway.Stage(
+            "Stage",
+            RestApiId=Ref(api),
+            DeploymentId=Ref(deployment),
+            StageName="api",
+            AccessLogSetting=apigateway.AccessLogSetting(
+                DestinationArn=log, Format="$context.status"
+            ),
+        )
+    )
+    template.add_output(Output("Id", Value=Ref(api)))
+    outputs = deploy_stack(f"test-{unique}", template)
+    stage = aws.client("apigateway").get_stage(restApiId=outputs["Id"], stageName="api")
+    assert stage["accessLogSettings"] == {"destinationArn": log, "format": "$context.status"}

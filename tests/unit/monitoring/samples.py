@@ -7,7 +7,10 @@ from pathlib import Path
 
 from hypothesis import strategies
 
-from monitoring.inventory import Function, RestApi, Service
+from monitoring import thresholds
+from monitoring.inventory import Function, Queue, RestApi, Service, Table
+
+THRESHOLDS = thresholds.load()
 
 SERVICES = (
     Service(
@@ -17,11 +20,15 @@ SERVICES = (
             Function("process", "image_api-prod-process", 120, asynchronous=True),
         ),
         rest_api=RestApi("image_api", "api"),
+        queues=(Queue("Failures", "image-api-prod-failures", "dead-letters", "process"),),
+        owner="image-team",
     ),
     Service(
         name="crud_api",
         functions=(Function("api_handler", "crud_api-prod", 20, asynchronous=False),),
         rest_api=RestApi("crud_api", "api"),
+        tables=(Table("Items", "crud-api-prod-items", ("newest",)),),
+        owner="items-team",
     ),
 )
 
@@ -45,6 +52,40 @@ def process(event):
     pass
 """
 
+RESOURCES = """
+from troposphere import GetAtt, Ref, Sub, Template, awslambda, dynamodb, sqs
+
+
+def template() -> Template:
+    result = Template()
+    failures = result.add_resource(
+        sqs.Queue("Failures", QueueName=Sub("${AWS::StackName}-failures"))
+    )
+    result.add_resource(sqs.Queue("Jobs", QueueName=Sub("${AWS::StackName}-jobs")))
+    result.add_resource(
+        dynamodb.Table(
+            "Orders",
+            TableName=Sub("${AWS::StackName}-orders"),
+            AttributeDefinitions=[
+                dynamodb.AttributeDefinition(AttributeName="id", AttributeType="S")
+            ],
+            KeySchema=[dynamodb.KeySchema(AttributeName="id", KeyType="HASH")],
+            BillingMode="PAY_PER_REQUEST",
+        )
+    )
+    result.add_resource(
+        awslambda.EventInvokeConfig(
+            "ProcessInvokeConfig",
+            FunctionName="shop-prod-process",
+            Qualifier="$LATEST",
+            DestinationConfig=awslambda.DestinationConfig(
+                OnFailure=awslambda.OnFailure(Destination=GetAtt(failures, "Arn"))
+            ),
+        )
+    )
+    return result
+"""
+
 CONFIG = {
     "version": "2.0",
     "app_name": "shop",
@@ -54,16 +95,19 @@ CONFIG = {
     "environment_variables": {"OPEN": "false"},
     "stages": {
         "local": {"environment_variables": {"OPEN": "true", "BUCKET": "local-bucket"}},
-        "prod": {"lambda_functions": {"process": {"lambda_timeout": 120}}},
+        "prod": {
+            "lambda_functions": {"process": {"lambda_timeout": 120, "reserved_concurrency": 9}}
+        },
     },
 }
 
 
-def chalice_project(directory: Path, app: str = APP) -> Path:
-    """Write a Chalice project that has an API and an S3 event into the directory."""
+def chalice_project(directory: Path, app: str = APP, resources: str = RESOURCES) -> Path:
+    """Write a Chalice project that has an API, an S3 event, a table and queues."""
     (directory / ".chalice").mkdir(parents=True)
     (directory / ".chalice" / "config.json").write_text(json.dumps(CONFIG))
     (directory / "app.py").write_text(app)
+    (directory / "resources.py").write_text(resources)
     return directory
 
 
@@ -85,6 +129,12 @@ def services(draw: strategies.DrawFn) -> tuple[Service, ...]:
             )
             for number, key in enumerate(keys)
         )
+        queues = tuple(
+            Queue(f"{function.key}Failed", f"{function.name}-failed", "dead-letters", function.key)
+            for function in functions
+            if function.asynchronous and draw(strategies.booleans())
+        )
         api = RestApi(name, "api") if draw(strategies.booleans()) else None
-        result.append(Service(name, functions, api))
+        tables = (Table("Items", f"{name}-items"),) if draw(strategies.booleans()) else ()
+        result.append(Service(name, functions, api, tables, queues, owner="a-team"))
     return tuple(result)

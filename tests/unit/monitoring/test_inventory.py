@@ -8,15 +8,20 @@ from monitoring import alarms, inventory
 from tests.unit.monitoring import samples
 
 
-def test_reads_what_chalice_would_deploy(tmp_path: Path) -> None:
+def test_reads_what_would_be_deployed(tmp_path: Path) -> None:
     service = inventory.read(samples.chalice_project(tmp_path / "shop"), "prod")
     assert service == inventory.Service(
         name="shop",
         functions=(
             inventory.Function("api_handler", "shop-prod", 29, asynchronous=False),
-            inventory.Function("process", "shop-prod-process", 120, asynchronous=True),
+            inventory.Function("process", "shop-prod-process", 120, True, 9),
         ),
         rest_api=inventory.RestApi("shop", "api"),
+        tables=(inventory.Table("Orders", "shop-prod-orders"),),
+        queues=(
+            inventory.Queue("Failures", "shop-prod-failures", "dead-letters", "process"),
+            inventory.Queue("Jobs", "shop-prod-jobs"),
+        ),
     )
 
 
@@ -51,11 +56,11 @@ def test_a_function_added_to_an_app_is_watched(
     project = samples.chalice_project(tmp_path / "after", f"{samples.APP}\n\n{added}")
     after = inventory.read(project, "prod")
 
-    new = {alarm.name("prod") for alarm in alarms.of(after)} - {
-        alarm.name("prod") for alarm in alarms.of(before)
+    new = {alarm.name("prod") for alarm in alarms.of(after, samples.THRESHOLDS)} - {
+        alarm.name("prod") for alarm in alarms.of(before, samples.THRESHOLDS)
     }
-    conditions = {"error-rate", "throttles", "duration"} | (
-        {"events-dropped"} if asynchronous else set()
+    conditions = {"error-rate", "throttles", "duration", "concurrency"} | (
+        {"event-age", "events-dropped", "failures-lost"} if asynchronous else set()
     )
     assert new == {f"monitoring-prod/shop/added/{condition}" for condition in conditions}
 
@@ -63,10 +68,85 @@ def test_a_function_added_to_an_app_is_watched(
 def test_the_repositorys_apps_are_read() -> None:
     watched = {
         service.name: {function.key: function.asynchronous for function in service.functions}
-        for service in (inventory.read(project, "local") for project in inventory.PROJECTS)
+        for service in (inventory.read(project, "local") for project in inventory.projects())
     }
     assert watched["image_api"]["process"] is True
     assert watched["image_api"]["api_handler"] is watched["crud_api"]["api_handler"] is False
+
+
+@pytest.mark.parametrize(
+    ("added", "alarms_of_it"),
+    [
+        (
+            'sqs.Queue("Added", QueueName=Sub("${AWS::StackName}-added"))',
+            {"shop/Added/depth", "shop/Added/message-age"},
+        ),
+        (
+            (
+                'dynamodb.Table("Added", TableName=Sub("${AWS::StackName}-a"), '
+                'KeySchema=[dynamodb.KeySchema(AttributeName="id", KeyType="HASH")], '
+                "AttributeDefinitions=[dynamodb.AttributeDefinition("
+                'AttributeName="id", AttributeType="S")], BillingMode="PAY_PER_REQUEST")'
+            ),
+            {"shop/Added/table-throttles", "shop/Added/system-errors"},
+        ),
+    ],
+)
+def test_a_queue_or_table_added_to_a_template_is_watched(
+    tmp_path: Path, added: str, alarms_of_it: set[str]
+) -> None:
+    resources = samples.RESOURCES.replace(
+        "    return result", f"    result.add_resource({added})\n    return result"
+    )
+    service = inventory.read(
+        samples.chalice_project(tmp_path / "shop", resources=resources), "prod"
+    )
+    named = {alarm.name("prod") for alarm in alarms.of(service, samples.THRESHOLDS)}
+    assert {f"monitoring-prod/{name}" for name in alarms_of_it} <= named
+
+
+@pytest.mark.parametrize(
+    ("added", "message"),
+    [
+        ('sqs.Queue("Nameless")', r"shop: Nameless \(AWS::SQS::Queue\) has no QueueName"),
+        (
+            'sqs.Queue("Random", QueueName=Sub("q-${AWS::AccountId}"))',
+            "depends on nothing but the stack's name",
+        ),
+        (
+            '__import__("troposphere.kinesis").kinesis.Stream("Stream", ShardCount=1)',
+            r"shop: Stream \(AWS::Kinesis::Stream\) has no alarms",
+        ),
+    ],
+)
+def test_what_cannot_be_watched_is_an_error(tmp_path: Path, added: str, message: str) -> None:
+    resources = samples.RESOURCES.replace(
+        "    return result", f"    result.add_resource({added})\n    return result"
+    )
+    project = samples.chalice_project(tmp_path / "shop", resources=resources)
+    with pytest.raises(inventory.InventoryError, match=message):
+        inventory.read(project, "prod")
+
+
+def test_every_template_of_a_project_is_read(tmp_path: Path) -> None:
+    more = (
+        "\n\ndef later() -> Template:\n    result = Template()\n"
+        '    result.add_resource(sqs.Queue("Later", QueueName=Sub("${AWS::StackName}-q")))\n'
+        "    return result\n"
+    )
+    project = samples.chalice_project(tmp_path / "shop", resources=samples.RESOURCES + more)
+    assert inventory.Queue("Later", "shop-later-prod-q") in inventory.read(project, "prod").queues
+
+
+def test_a_service_without_an_owner_is_an_error() -> None:
+    with pytest.raises(
+        inventory.InventoryError, match=r"shop has no owner: name one in monitoring"
+    ):
+        inventory.owned([inventory.Service("shop")], {"other": "a-team"})
+
+
+def test_every_project_and_stack_here_has_an_owner() -> None:
+    assert {project.name for project in inventory.projects()} <= set(inventory.owners())
 
 
 def test_reading_leaves_this_process_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.gaps.alarm_states import Rule, next_state, supported
+from monitoring.semantics.alarm_states import Rule, next_state, supported
 
 TREATMENTS = ("missing", "ignore", "breaching", "notBreaching")
 VALUES = {"0": 0.0, "X": 9.0, "-": None}

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.gaps.metric_math import MetricMathError, evaluate, names
+from monitoring.semantics.metric_math import MetricMathError, evaluate, names
 
 numbers = st.one_of(st.none(), st.floats(-1e6, 1e6))
 series = st.lists(numbers, min_size=3, max_size=3).map(tuple)

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import operator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 # CloudWatch looks back further than the evaluation periods, to find older data for missing points.
 # How far is not documented; its own examples look back two periods more.
@@ -47,6 +47,39 @@ class Rule:
 def supported(comparison: str) -> bool:
     """Whether this is a comparison with a fixed threshold, not one of anomaly detection."""
     return comparison in _OPERATORS
+
+
+def rule_of(alarm: Mapping[str, Any]) -> Rule:
+    """When an alarm goes off, from its properties or as DescribeAlarms gives it."""
+    periods = int(alarm["EvaluationPeriods"])
+    return Rule(
+        comparison=alarm["ComparisonOperator"],
+        threshold=float(alarm["Threshold"]),
+        periods=periods,
+        datapoints=int(alarm.get("DatapointsToAlarm") or periods),
+        missing=alarm.get("TreatMissingData") or "missing",
+    )
+
+
+def reason(rule: Rule, values: Sequence[float | None], state: str) -> str:
+    """The reason of a change to that state after the evaluation range `values`."""
+    known = recent(rule, values)
+    if not known:
+        return (
+            f"Threshold Crossed: no datapoints were received for {rule.periods} periods, "
+            f"and {rule.periods} missing datapoints were treated as [{rule.missing}]."
+        )
+    breaching = sum(rule.breaches(value) for value in known)
+    return (
+        f"Threshold Crossed: {breaching} out of the last {rule.periods} datapoints {known} "
+        f"{'were' if state == 'ALARM' else 'were not'} {rule.comparison} {rule.threshold} "
+        f"(minimum {rule.datapoints} datapoints for OK -> ALARM transition)."
+    )
+
+
+def recent(rule: Rule, values: Sequence[float | None]) -> list[float]:
+    """The last data points there are, as many as count, rounded to be read."""
+    return [round(value, 4) for value in values if value is not None][-rule.periods :]
 
 
 def next_state(rule: Rule, values: Sequence[float | None], current: str) -> str:

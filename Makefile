@@ -17,7 +17,7 @@ setup: $(VENV)/.requirements
 $(VENV)/.requirements: requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else f"Python 3.11 or later is needed; {sys.executable} is {sys.version.split()[0]}. Set PYTHON=/path/to/python3.11 or later.")'
 	@echo "setup: creating $(VENV) from requirements-dev.txt"
-	@$(PYTHON) -m venv --clear $(VENV)
+	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet "$$(grep '^uv==' requirements-dev.txt)"
 	@$(BIN)/uv pip sync --python $(BIN)/python requirements-dev.txt
 	@touch $@
@@ -28,11 +28,11 @@ demo: setup
 
 # Runs every check and every test.
 test: setup check
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 # Runs every test and reports what they cover.
 coverage: setup
-	@$(BIN)/python -m pytest --cov --cov-report=term
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --cov --cov-report=term
 
 # Checks style, types and templates.
 check: setup templates

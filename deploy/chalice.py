@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from deploy.errors import ChaliceError, DeployInterruptedError
@@ -16,15 +16,23 @@ _SHOWN_LINES = 10
 _TRACEBACK = "Traceback (most recent call last):"
 
 
-def run(directory: Path, command: str, stage: str, on_line: Callable[[str], None]) -> None:
+def run(
+    directory: Path,
+    command: str,
+    stage: str,
+    on_line: Callable[[str], None],
+    options: Sequence[str] = (),
+) -> None:
     """Run `chalice COMMAND --stage STAGE` in the project, call `on_line` for each line it prints.
+
+    `options` are further words of the command.
 
     Raises ChaliceError: the command ended with an error; the text is its last statement.
     Raises DeployInterruptedError: Ctrl-C; Chalice got it too.
     """
     lines: deque[str] = deque(maxlen=_KEPT_LINES)
     process = subprocess.Popen(
-        [*_COMMAND, command, "--stage", stage],
+        [*_COMMAND, command, "--stage", stage, *options],
         cwd=directory,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
         stdin=subprocess.DEVNULL,

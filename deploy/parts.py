@@ -14,6 +14,9 @@ from deploy.template import StackTemplate
 PROJECT = "aws-architectures"
 STAGES = ("local", "dev", "prod")
 
+ARTIFACT_BUCKET = "ArtifactBucket"
+"""The parameter of a stack with artifacts that names the bucket they are in."""
+
 # A stage's table in stages.toml: parameters, and for monitoring the profile.
 Settings = Mapping[str, Any]
 
@@ -26,7 +29,9 @@ class StackSource:
     module and the stage. `table` names the table of parameters below `<stage>.parameters`, where
     a part has more than one stack. `inputs` gives the parameters that are outputs of the stack
     before. `profile` gives the AWS profile of the stack's account; the default credentials are
-    the workload's.
+    the workload's. `after_app` says that the stack names functions, which have to be
+    there before it. `artifacts` gives the files that CloudFormation fetches, by the keys that the
+    template names them by.
     """
 
     name: str
@@ -34,6 +39,8 @@ class StackSource:
     table: str | None = None
     inputs: Callable[[Any], Mapping[str, str]] = lambda _module: {}
     profile: Callable[[Settings], str | None] = lambda _settings: None
+    artifacts: Callable[[Any], Mapping[str, bytes]] = lambda _module: {}
+    after_app: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,13 +48,16 @@ class Part:
     """A part of the project.
 
     `module` makes the templates of `stacks`, and raises one of `errors` where it cannot. `chalice`
-    says whether the part is a Chalice app.
+    says whether the part is a Chalice app. `gateway` is the module with what it sets at API Gateway
+    beyond Chalice, `per_operation` the one that packages a function for each operation.
     """
 
     name: str
     module: str
     stacks: tuple[StackSource, ...]
     chalice: bool = False
+    gateway: str | None = None
+    per_operation: str | None = None
     errors: Callable[[Any], tuple[type[Exception], ...]] = lambda _module: (ValueError,)
 
 
@@ -55,12 +65,20 @@ class Part:
 class PlannedStack:
     """A stack of one stage, ready but for the parameters that come from the stack before.
 
-    `inputs` maps such a parameter to the output it takes its value from.
+    `inputs` maps such a parameter to the output it takes its value from. `artifacts` has to be in
+    the bucket before.
     """
 
     template: StackTemplate
     profile: str | None
     inputs: Mapping[str, str]
+    artifacts: Mapping[str, bytes]
+    after_app: bool = False
+
+    @property
+    def needs_bucket(self) -> bool:
+        """Whether CloudFormation fetches something of it from S3."""
+        return bool(self.artifacts) or not self.template.fits_a_request
 
     def with_inputs(self, outputs: Mapping[str, str]) -> StackTemplate:
         """Return the template with its inputs taken from the outputs of the stack before.
@@ -81,7 +99,16 @@ PARTS: Mapping[str, Part] = {
         Part(
             "image_api",
             "image_api.resources",
-            (StackSource("image-api", lambda module, _stage: module.template()),),
+            (
+                StackSource("image-api", lambda module, _stage: module.template()),
+                StackSource(
+                    "image-api-operations",
+                    lambda module, _stage: module.operations(),
+                    table="operations",
+                    inputs=lambda module: {name: name for name in module.OPERATIONS_INPUTS},
+                    after_app=True,
+                ),
+            ),
             chalice=True,
         ),
         Part(
@@ -89,6 +116,8 @@ PARTS: Mapping[str, Part] = {
             "crud_api.resources",
             (StackSource("crud-api", lambda module, _stage: module.template()),),
             chalice=True,
+            gateway="crud_api.gateway",
+            per_operation="crud_api.per_operation",
         ),
         Part(
             "webtier",
@@ -104,6 +133,7 @@ PARTS: Mapping[str, Part] = {
                     lambda module, stage: module.templates(stage)["monitoring"],
                     table="monitoring",
                     profile=lambda settings: settings.get("monitoring_profile", "monitoring"),
+                    artifacts=lambda module: module.artifacts(),
                 ),
                 StackSource(
                     "monitoring-workload",
@@ -118,18 +148,19 @@ PARTS: Mapping[str, Part] = {
 }
 
 
-def load(part: Part, root: Path) -> Any:
-    """Import the part's module from the folder `root`.
+def load(part: Part, root: Path, name: str | None = None) -> Any:
+    """Import a module of the part, by default the one of its templates, from the folder `root`.
 
     Raises SettingsError: `root` has no such part, another folder on the path hides it, or it needs
     a module that is not installed.
     """
-    path = root.joinpath(*part.module.split(".")).with_suffix(".py")
+    name = name or part.module
+    path = root.joinpath(*name.split(".")).with_suffix(".py")
     if not path.is_file():
         raise SettingsError(f"{path} is missing: --root is the folder that holds {part.name}/")
     sys.path.insert(0, str(root))
     try:
-        module = importlib.import_module(part.module)
+        module = importlib.import_module(name)
     except ModuleNotFoundError as error:
         raise SettingsError(
             f"{part.name} needs the Python module {error.name}, which is missing: run `make setup`"
@@ -137,10 +168,17 @@ def load(part: Part, root: Path) -> Any:
     # A package with an __init__.py comes before one without, wherever the two are on the path.
     if not path.samefile(str(module.__file__)):
         raise SettingsError(
-            f"{part.module} was imported from {module.__file__}, not from {path}: "
+            f"{name} was imported from {module.__file__}, not from {path}: "
             f"is {part.name}/__init__.py missing there?"
         )
     return module
+
+
+def load_if_there(part: Part, root: Path, name: str | None) -> Any:
+    """Import a module that a copy of the part may lack; None where it does, or `name` is None."""
+    if name is None or not root.joinpath(*name.split(".")).with_suffix(".py").is_file():
+        return None
+    return load(part, root, name)
 
 
 def stacks(part: Part, module: Any, root: Path, stage: str) -> tuple[PlannedStack, ...]:
@@ -185,7 +223,10 @@ def _planned(
     table = settings.get("parameters", {})
     if source.table is not None:
         table = table.get(source.table, {})
-    inputs = source.inputs(module)
+    inputs = dict(source.inputs(module))
+    artifacts = source.artifacts(module)
+    if artifacts:
+        inputs[ARTIFACT_BUCKET] = ARTIFACT_BUCKET
     try:
         document = source.template(module, stage).to_dict()
     except part.errors(module) as error:
@@ -203,4 +244,6 @@ def _planned(
         ),
         source.profile(settings),
         inputs,
+        artifacts,
+        source.after_app,
     )

@@ -31,6 +31,12 @@ _NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 _FIRST_WAIT, _LONGEST_WAIT, _GROWTH = 0.1, 5.0, 1.5
 
 
+def _source(template: StackTemplate) -> dict[str, str]:
+    if template.fits_a_request:
+        return {"TemplateBody": template.body}
+    return {"TemplateURL": template.url}
+
+
 @dataclass(frozen=True)
 class ChangeSet:
     """A change set that is ready. `changes` is empty where the stack is already as it should be."""
@@ -74,7 +80,7 @@ class Stack:
                 StackName=self.name,
                 ChangeSetName=f"deploy-{uuid4().hex[:12]}",
                 ChangeSetType=kind,
-                TemplateBody=template.body,
+                **_source(template),
                 ImportExistingResources=True,
                 Parameters=[
                     {"ParameterKey": key, "ParameterValue": value}

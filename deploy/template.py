@@ -8,8 +8,10 @@ from typing import Any
 
 from deploy.errors import SettingsError
 
-# "CloudFormation quotas", AWS CloudFormation User Guide: template body in a request, in bytes.
+# "CloudFormation quotas", AWS CloudFormation User Guide: template body in a request and in an
+# object of S3, in bytes.
 MAX_BODY = 51_200
+MAX_OBJECT = 1_048_576
 
 # "Acknowledging IAM resources in CloudFormation templates", AWS CloudFormation User Guide: the
 # resources that need an acknowledgement, with the property that gives each a custom name.
@@ -36,6 +38,8 @@ _PSEUDO_PARAMETER = re.compile(r"\$\{(AWS::\w+)\}")
 class StackTemplate:
     """A template document with the parameters and tags of its stack.
 
+    `url` is where it lies in S3, which it has to once it is longer than a request takes.
+
     Raises SettingsError: the compact JSON is too long, or the parameters do not fit the document.
     """
 
@@ -43,13 +47,14 @@ class StackTemplate:
     document: Mapping[str, Any]
     parameters: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
+    url: str = ""
 
     def __post_init__(self) -> None:
         size = len(self.body.encode())
-        if size > MAX_BODY:
+        if size > MAX_OBJECT:
             raise SettingsError(
                 f"the template of {self.stack} has {size:,} bytes; CloudFormation takes "
-                f"{MAX_BODY:,} in a request: make it smaller or split it into two stacks"
+                f"{MAX_OBJECT:,}: make it smaller or split it into two stacks"
             )
         declared: Mapping[str, Any] = self.document.get("Parameters", {})
         if unknown := sorted(self.parameters.keys() - declared.keys()):
@@ -74,8 +79,20 @@ class StackTemplate:
         return json.dumps(self.document, separators=(",", ":"))
 
     @property
+    def fits_a_request(self) -> bool:
+        """Whether the template can be sent; otherwise it has to lie in S3, at `url`."""
+        return len(self.body.encode()) <= MAX_BODY
+
+    @property
     def capabilities(self) -> tuple[str, ...]:
-        """The acknowledgement the template needs and no more: none, IAM or named IAM."""
+        """The acknowledgement the template needs and no more: none, IAM or named IAM.
+
+        A template with a transform also needs that what it becomes is not shown before.
+        """
+        expanded = ("CAPABILITY_AUTO_EXPAND",) if "Transform" in self.document else ()
+        return self._iam_capabilities() + expanded
+
+    def _iam_capabilities(self) -> tuple[str, ...]:
         needed: tuple[str, ...] = ()
         for resource in self.document["Resources"].values():
             if resource["Type"] not in _IAM_NAMES:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import boto3
 import pytest
 
+from deploy import template as template_limits
 from sandbox import emulator, environment
 
 if TYPE_CHECKING:
@@ -95,9 +96,10 @@ def deploy_stack(aws: EmbeddedAws) -> Iterator[DeployStack]:
         account: str = environment.WORKLOAD_ACCOUNT,
     ) -> dict[str, str]:
         client = aws.client("cloudformation", account)
+        body = json.dumps(template.to_dict(), separators=(",", ":"))
         client.create_stack(
             StackName=name,
-            TemplateBody=json.dumps(template.to_dict(), separators=(",", ":")),
+            **_template_source(aws, account, name, body),
             Parameters=[
                 {"ParameterKey": key, "ParameterValue": value}
                 for key, value in (parameters or {}).items()
@@ -120,6 +122,16 @@ def deploy_stack(aws: EmbeddedAws) -> Iterator[DeployStack]:
     yield deploy
     for name, account in reversed(created):
         aws.client("cloudformation", account).delete_stack(StackName=name)
+
+
+def _template_source(aws: EmbeddedAws, account: str, stack: str, body: str) -> dict[str, str]:
+    """The template as CreateStack takes it: what is longer than a request goes by S3."""
+    if len(body.encode()) <= template_limits.MAX_BODY:
+        return {"TemplateBody": body}
+    bucket, s3 = f"templates-{account}", aws.client("s3", account)
+    s3.create_bucket(Bucket=bucket)
+    s3.put_object(Bucket=bucket, Key=f"{stack}.json", Body=body.encode())
+    return {"TemplateURL": f"{aws.endpoint}/{bucket}/{stack}.json"}
 
 
 @pytest.fixture

@@ -43,13 +43,15 @@ def deployed(checkout: Checkout) -> Iterator[dict[str, str]]:
     started = checkout.run(*SANDBOX, "up", "--detach")
     assert started.returncode == 0, started.stdout
     status = json.loads(checkout.run(*SANDBOX, "status", "--json").stdout)
-    assert sorted(stack["name"] for stack in status["stacks"]) == [
+    assert {stack["name"] for stack in status["stacks"]} == {
+        "aws-architectures-artifacts",
         "crud-api-local",
         "image-api-local",
+        "image-api-operations-local",
         "monitoring-local",
         "monitoring-workload-local",
         "webtier-local",
-    ]
+    }
     yield status["apis"]
     checkout.run(*SANDBOX, "down")
 

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = {
-    "image_api/resources.py": ["image_api.json"],
+    "image_api/resources.py": ["image_api.json", "image_api_operations.json"],
     "crud_api/resources.py": ["crud_api.json"],
     "webtier/build.py": ["webtier.json"],
     "monitoring/build.py": ["monitoring.json", "workload.json"],

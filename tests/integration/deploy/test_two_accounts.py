@@ -28,6 +28,10 @@ inventory = SimpleNamespace(InventoryError=LookupError)
 WORKLOAD_PARAMETERS_FROM_MONITORING = {"Watcher": "InboxArn"}
 
 
+def artifacts():
+    return {}
+
+
 def templates(stage):
     monitoring = Template()
     monitoring.add_parameter(Parameter("Delay", Type="Number"))

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from deploy.errors import SettingsError
-from deploy.template import MAX_BODY, StackTemplate
+from deploy.template import MAX_BODY, MAX_OBJECT, StackTemplate
 
 
 def document(*resources: dict[str, Any], **sections: Any) -> dict[str, Any]:
@@ -36,18 +36,26 @@ def test_the_body_is_compact_json() -> None:
     )
 
 
+def test_a_body_longer_than_a_request_goes_by_s3() -> None:
+    frame = len(StackTemplate("shop-dev", document(Description="")).body)
+
+    assert StackTemplate("shop-dev", document(Description="x" * (MAX_BODY - frame))).fits_a_request
+    longer = StackTemplate("shop-dev", document(Description="x" * (MAX_BODY - frame + 1)))
+    assert not longer.fits_a_request
+
+
 def test_the_longest_body_is_taken_and_a_longer_one_refused() -> None:
     frame = len(StackTemplate("shop-dev", document(Description="")).body)
 
-    StackTemplate("shop-dev", document(Description="x" * (MAX_BODY - frame)))
-    with pytest.raises(SettingsError, match=r"shop-dev has 51,201 bytes; .* takes 51,200"):
-        StackTemplate("shop-dev", document(Description="x" * (MAX_BODY - frame + 1)))
+    StackTemplate("shop-dev", document(Description="x" * (MAX_OBJECT - frame)))
+    with pytest.raises(SettingsError, match=r"shop-dev has 1,048,577 bytes; .* takes 1,048,576"):
+        StackTemplate("shop-dev", document(Description="x" * (MAX_OBJECT - frame + 1)))
 
 
 def test_bytes_are_counted_not_characters() -> None:
     # json.dumps escapes what is not ASCII: one of these characters is six bytes on the wire.
-    with pytest.raises(SettingsError, match="bytes"):
-        StackTemplate("shop-dev", document(Description="é" * (MAX_BODY // 6 + 1)))
+    long = StackTemplate("shop-dev", document(Description="é" * (MAX_BODY // 6 + 1)))
+    assert not long.fits_a_request
 
 
 def test_a_parameter_the_template_does_not_have_is_named() -> None:

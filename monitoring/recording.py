@@ -11,6 +11,7 @@ import argparse
 import math
 import sys
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,35 @@ if TYPE_CHECKING:
 
 PERIOD = 60
 _QUERIES = 500  # "GetMetricData", Amazon CloudWatch API reference
+
+
+@dataclass(frozen=True)
+class FastClock:
+    """The clock of an embedded AWS whose periods pass `faster` times as fast as CloudWatch's.
+
+    Stretched, the period that `start` is in begins with a minute, as CloudWatch's periods do: what
+    fell into one period falls into one period again.
+    """
+
+    start: float
+    faster: int
+
+    @property
+    def base(self) -> float:
+        """When the period began that `start` is in."""
+        length = PERIOD / self.faster
+        return math.floor(self.start / length) * length
+
+    def stretched(self, moment: float) -> float:
+        """The moment as CloudWatch's clock would show it."""
+        return self._minute() + (moment - self.base) * self.faster
+
+    def shrunk(self, moment: float) -> float:
+        """The moment that is stretched to this one."""
+        return self.base + (moment - self._minute()) / self.faster
+
+    def _minute(self) -> float:
+        return math.floor(self.base / PERIOD) * PERIOD
 
 
 def record(
@@ -50,8 +80,7 @@ def record(
         faster: how many times faster than CloudWatch's the periods of the alarms pass.
 
     """
-    length = PERIOD / faster
-    base = math.floor(start / length) * length
+    clock = FastClock(start, faster)
     wanted = set(alarms)
     found: dict[tuple[Any, ...], dict[str, Any]] = {}
     for logical_id, kind, _ in document.resources():
@@ -78,14 +107,14 @@ def record(
                 }
                 for number, query in enumerate(chunk)
             ],
-            StartTime=datetime.fromtimestamp(base, UTC),
+            StartTime=datetime.fromtimestamp(clock.base, UTC),
             EndTime=datetime.fromtimestamp(end, UTC),
         )
         for page in pages:
             for result in page["MetricDataResults"]:
                 metric = chunk[int(result["Id"][1:])]["MetricStat"]["Metric"]
                 for moment, value in zip(result["Timestamps"], result["Values"], strict=True):
-                    at = base + (moment.timestamp() - base) * faster
+                    at = clock.stretched(moment.timestamp())
                     samples.append(_sample(at, metric, value))
     return sorted(samples, key=lambda sample: sample.time)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -149,11 +148,10 @@ def _simulated(context: Context, start: float, end: float) -> list[Transition]:
         alarms=[ALARM],
         faster=int(ALARM_PERIOD_SCALE),
     )
-    base = math.floor(start / ALARM_PERIOD) * ALARM_PERIOD
-    stretched = base + (end - base) * ALARM_PERIOD_SCALE
-    result = simulation.run(document, samples, end=stretched)
+    clock = recording.FastClock(start, int(ALARM_PERIOD_SCALE))
+    result = simulation.run(document, samples, end=clock.stretched(end))
     return [
-        Transition(base + (change.time - base) / ALARM_PERIOD_SCALE, change.old, change.new)
+        Transition(clock.shrunk(change.time), change.old, change.new)
         for change in result.changes
         if change.alarm == ALARM
     ]

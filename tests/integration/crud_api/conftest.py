@@ -42,9 +42,13 @@ class Api:
 
 @pytest.fixture(autouse=True)
 def environment_stays():
-    """chalice.test sets variables for the length of a request, and threads leave them set."""
-    before = dict(os.environ)
+    """chalice.test puts a plain dict in the place of os.environ for the length of a request.
+
+    Threads leave it there, and what is set in it reaches no process that a later test starts.
+    """
+    real, before = os.environ, dict(os.environ)
     yield
+    os.environ = real  # noqa: B003 - the very object is what is restored
     os.environ.clear()
     os.environ.update(before)
 

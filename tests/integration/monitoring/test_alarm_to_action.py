@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import threading
 import time
 from collections.abc import Callable
@@ -102,10 +101,10 @@ def test_the_simulator_says_what_happened(watch: Callable[..., Watched]) -> None
     document = simulate.document(body, watched.stage, {"WorkloadAccountId": WORKLOAD})
     scale, end = int(ALARM_PERIOD_SCALE), time.time()
     samples = recording.record(client, document, began, end, alarms=[watched.alarm], faster=scale)
-    base = math.floor(began / tour.ALARM_PERIOD) * tour.ALARM_PERIOD
-    result = simulation.run(document, samples, end=base + (end - base) * scale)
+    clock = recording.FastClock(began, scale)
+    result = simulation.run(document, samples, end=clock.stretched(end))
     said = [
-        tour.Transition(base + (change.time - base) / scale, change.old, change.new)
+        tour.Transition(clock.shrunk(change.time), change.old, change.new)
         for change in result.changes
         if change.alarm == watched.alarm
     ]

@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError, WaiterError
 
-from monitoring import build, naming, recording, simulate, simulation
+from monitoring import build, naming
 from monitoring.actions.cap import Cap
 from monitoring.actions.engine import Limits, Run, run
 from monitoring.actions.entries import Entry
 from monitoring.actions.ledger import Ledger
-from sandbox.emulator import ALARM_PERIOD_SCALE
-from sandbox.tour import monitoring as tour
 from tests.integration.monitoring import watched as deployment
 from tests.integration.monitoring.watched import (
     MONITORING,
@@ -79,37 +77,6 @@ def test_a_failing_function_is_told_capped_given_back_and_its_events_sent_again(
     assert "incident opened" in lines[0]
     assert "incident closed" in lines[-1]
     assert watched.dead_letters.messages() == []
-
-
-def test_the_simulator_says_what_happened(watch: Callable[..., Watched]) -> None:
-    watched = watch()
-    began = time.time()
-    until(lambda: watched.state(watched.alarm) == "ALARM", busy=watched.fail)
-    until(lambda: watched.state(watched.alarm) == "OK")
-    client = watched.aws.client("cloudwatch", MONITORING)
-    history = client.describe_alarm_history(
-        AlarmName=watched.alarm, HistoryItemType="StateUpdate", ScanBy="TimestampAscending"
-    )["AlarmHistoryItems"]
-    seen = []
-    for item in history:
-        data = json.loads(item["HistoryData"])
-        states = data["oldState"]["stateValue"], data["newState"]["stateValue"]
-        if item["Timestamp"].timestamp() >= began:
-            seen.append(tour.Transition(item["Timestamp"].timestamp(), *states))
-
-    body = build.monitoring_template(watched.stage, (watched.service,)).to_dict()
-    document = simulate.document(body, watched.stage, {"WorkloadAccountId": WORKLOAD})
-    scale, end = int(ALARM_PERIOD_SCALE), time.time()
-    samples = recording.record(client, document, began, end, alarms=[watched.alarm], faster=scale)
-    clock = recording.FastClock(began, scale)
-    result = simulation.run(document, samples, end=clock.stretched(end))
-    said = [
-        tour.Transition(clock.shrunk(change.time), change.old, change.new)
-        for change in result.changes
-        if change.alarm == watched.alarm
-    ]
-    assert [(change.old, change.new) for change in seen] == [("OK", "ALARM"), ("ALARM", "OK")]
-    assert tour.agrees(seen, said), f"seen {seen}, said {said}"
 
 
 def test_a_dry_run_tells_and_does_nothing(watch: Callable[..., Watched]) -> None:

@@ -138,7 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--minutes", type=float, default=60, help="how far back (default: 60)")
     parser.add_argument("--workload", required=True, metavar="ACCOUNT", help="its account id")
     parser.add_argument(
-        "--faster", type=int, default=1, help="30 for the sandbox, whose minute has two seconds"
+        "--faster", type=int, default=1, help="how many times as fast its clock goes (default 1)"
     )
     parser.add_argument("--profile", help="the AWS profile of the monitoring account")
     options = parser.parse_args(arguments)

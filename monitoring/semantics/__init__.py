@@ -1,4 +1,4 @@
 """What CloudWatch and EventBridge do with a template's alarms and rules, as pure functions.
 
-The simulator and the sandbox both stand on these modules, so they cannot disagree.
+One implementation, for everything here that evaluates alarms.
 """

@@ -2,6 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CHALICE_PARTS := image_api crud_api
+RESOLVED := --quiet --upgrade --universal --python-version 3.11 --no-annotate --custom-compile-command "make requirements"
 PACKAGES := benchmarks deploy monitoring sandbox webtier
 
 .DEFAULT_GOAL := help
@@ -41,7 +42,9 @@ check: setup templates
 	@$(BIN)/mypy $(PACKAGES)
 	@for part in $(CHALICE_PARTS); do (cd $$part && MYPYPATH=vendor ../$(BIN)/mypy --config-file ../pyproject.toml $$(ls *.py) chalicelib vendor/problem_details) || exit 1; done
 	@$(BIN)/cfn-lint --include-experimental --include-checks I --configure-rule E3012:strict=true -- build/*.json
-	@$(BIN)/python tests/nag/run.py build/*.json
+	@$(BIN)/python -m tests.parliament.run build/*.json */.chalice/policy-*.json
+	@$(BIN)/python -m tests.checkov.run build/*.json
+	@$(BIN)/python -m tests.nag.run build/*.json
 
 # Formats the code.
 format: setup
@@ -58,9 +61,10 @@ templates: setup
 bench: setup
 	@$(BIN)/python -m benchmarks
 
-# Resolves requirements-dev.txt anew from pyproject.toml.
+# Resolves requirements-dev.txt anew from pyproject.toml, and checkov's.
 requirements: setup
-	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --group dev --no-annotate --custom-compile-command "make requirements" --output-file requirements-dev.txt
+	@$(BIN)/uv pip compile $(RESOLVED) --group dev --output-file requirements-dev.txt
+	@$(BIN)/uv pip compile $(RESOLVED) --output-file tests/checkov/requirements.txt tests/checkov/requirements.in
 
 # Removes everything that make created.
 clean:

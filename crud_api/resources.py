@@ -50,6 +50,8 @@ CURSOR_SECRET = "${AWS::StackName}-cursor-key"  # noqa: S105 - its name
 
 TAGS = Tags(Project="aws-architectures", Part="crud_api")
 
+_LOG_KEY = ("CKV_AWS_158", "Encrypted with a key of CloudWatch Logs: it has no content of items")
+
 
 def template() -> Template:
     """Return the template of the stack `crud-api-STAGE`."""
@@ -78,6 +80,7 @@ def template() -> Template:
     log_group = result.add_resource(
         LogGroup(
             "ApiHandlerLog",
+            Metadata=_unlike_checkov(*_LOG_KEY),
             DeletionPolicy="Delete",
             UpdateReplacePolicy="Delete",
             # Lambda would create it on the first call, and keep the log for ever. Chalice names the
@@ -108,6 +111,9 @@ def template() -> Template:
                         }
                     ]
                 },
+                **_unlike_checkov(
+                    "CKV_AWS_149", "Encrypted with AWS's key for secrets: it protects no data"
+                ),
             },
             Name=Sub(CURSOR_SECRET),
             Description="Signs the cursors of the items API",
@@ -118,6 +124,7 @@ def template() -> Template:
     access_log = result.add_resource(
         LogGroup(
             "AccessLog",
+            Metadata=_unlike_checkov(*_LOG_KEY),
             DeletionPolicy="Delete",
             UpdateReplacePolicy="Delete",
             LogGroupName=Sub("/aws/apigateway/${AWS::StackName}"),
@@ -235,6 +242,11 @@ def _why(reason: str) -> dict[str, Any]:
     return {"com.aws.cloudformation.Context": {"why": reason}}
 
 
+def _unlike_checkov(check: str, reason: str) -> dict[str, Any]:
+    """Return the metadata that excuses a resource from a check of checkov."""
+    return {"checkov": {"skip": [{"id": check, "comment": reason}]}}
+
+
 def _add_gateway_log_role(result: Template) -> None:
     """Give API Gateway the role it writes logs with: one for the whole account and region.
 
@@ -309,7 +321,12 @@ def _table() -> Table:
             "com.aws.cloudformation.Context": {
                 "why": "One item a row by its id, one row more a tag; the index lists both newest "
                 "first over shards, so that no partition takes every write"
-            }
+            },
+            **_unlike_checkov(
+                "CKV_AWS_119",
+                "Encrypted with AWS's key for tables, whose use CloudTrail logs: no other account "
+                "reads it",
+            ),
         },
         TableName=Sub("${AWS::StackName}-items"),
         DeletionPolicy="Retain",

@@ -149,6 +149,10 @@ def _add_failure_queue(built: Template) -> None:
             Metadata=_excuse(
                 "AwsSolutions-SQS3",
                 "This is where events go when Lambda gave them up; its alarm watches it",
+            )
+            | _excuse_checkov(
+                "CKV_AWS_27",
+                "Encrypted with a key of SQS: an event names an object and holds no part of it",
             ),
             QueueName=Sub("${AWS::StackName}-failures"),
             MessageRetentionPeriod=FAILURE_RETENTION_DAYS * 24 * 3600,
@@ -266,11 +270,20 @@ def _excuse(rule: str, reason: str) -> dict[str, Any]:
     return {"cdk_nag": {"rules_to_suppress": [{"id": rule, "reason": reason}]}}
 
 
+def _excuse_checkov(check: str, reason: str) -> dict[str, Any]:
+    """Return the metadata that excuses a resource from a check of checkov."""
+    return {"checkov": {"skip": [{"id": check, "comment": reason}]}}
+
+
 def _add_log_group(built: Template, name: str, suffix: str, retention: Parameter) -> None:
     """Add the log group of a function; Lambda would make one that keeps everything for ever."""
     log_group = built.add_resource(
         LogGroup(
             f"{name}Log",
+            Metadata=_excuse_checkov(
+                "CKV_AWS_158",
+                "Encrypted with a key of CloudWatch Logs: it has ids and durations, and no image",
+            ),
             LogGroupName=Join("", ["/aws/lambda/", _function_name("image-api-", suffix)]),
             RetentionInDays=Ref(retention),
             DeletionPolicy="Delete",
@@ -300,7 +313,8 @@ def _add_bucket(built: Template, purpose: str, retention_days: int) -> None:
                 "AwsSolutions-S1",
                 "Only the two roles reach the objects, and their functions log every image's id; "
                 "who needs a trail of each object switches CloudTrail data events on",
-            ),
+            )
+            | _excuse_checkov("CKV_AWS_18", "Its functions log each id; CloudTrail can log more"),
             BucketName=Sub(
                 f"${{AWS::StackName}}-{purpose.lower()}-${{AWS::AccountId}}-${{AWS::Region}}"
             ),

@@ -2,7 +2,7 @@
 
 The reasons are under the key com.aws.cloudformation.Context ("Metadata attribute", AWS
 CloudFormation Template Reference; rule I4010 of cfn-lint asks for it), the exceptions in the forms
-that cdk-nag and checkov read.
+that cdk-nag, checkov and `tests/parliament` read.
 """
 
 from __future__ import annotations
@@ -33,6 +33,11 @@ def unlike_cdk_nag(*rules: tuple[str, str]) -> dict[str, Any]:
     return {
         "cdk_nag": {"rules_to_suppress": [{"id": rule, "reason": reason} for rule, reason in rules]}
     }
+
+
+def unlike_parliament(*issues: tuple[str, str]) -> dict[str, Any]:
+    """Return the metadata that excuses a resource's policies from (issue of parliament, reason)."""
+    return {"parliament": {"ignore": [{"id": issue, "reason": reason} for issue, reason in issues]}}
 
 
 def unlike_checkov(*checks: tuple[str, str]) -> dict[str, Any]:

@@ -32,7 +32,12 @@ def add_key(template: Template, stage: str) -> None:
     template.add_resource(
         kms.Key(
             "Key",
-            Metadata=context.why("EventBridge and CloudWatch cannot use the key AWS manages"),
+            Metadata=context.why("EventBridge and CloudWatch cannot use the key AWS manages")
+            | context.unlike_parliament(
+                ("RESOURCE_MISMATCH", "kms:* is KMS's own default statement, for this key alone"),
+                ("UNKNOWN_CONDITION_FOR_ACTION", "CloudWatch Logs documents this very statement"),
+                ("MISMATCHED_TYPE", "CloudWatch Logs documents this very statement"),
+            ),
             DeletionPolicy="Delete",
             UpdateReplacePolicy="Delete",
             PendingWindowInDays=30,

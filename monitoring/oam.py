@@ -31,7 +31,10 @@ def add_sink(template: Template, stage: str) -> None:
     template.add_resource(
         oam.Sink(
             "Sink",
-            Metadata=context.why("The workload account shares its metrics and logs with it"),
+            Metadata=context.why("The workload account shares its metrics and logs with it")
+            | context.unlike_parliament(
+                ("RESOURCE_MISMATCH", "a sink's policy grants what is done to links to it"),
+            ),
             Name=naming.stack(stage),
             Policy={
                 "Version": "2012-10-17",

@@ -212,6 +212,12 @@ def _add_role(template: Template, stage: str) -> None:
                     ),
                     "the log streams of one log group; their names are Lambda's",
                 ),
+            )
+            | context.unlike_parliament(
+                (
+                    "RESOURCE_STAR",
+                    "CloudWatch searches for composite alarms among all or not at all",
+                ),
             ),
             RoleName=f"{name}-function",
             Description="Runs the automated actions of the alarms",
@@ -310,7 +316,6 @@ def _add_function(template: Template, stage: str) -> None:
                     "CKV_AWS_117",
                     "it calls AWS's APIs alone: a VPC would add endpoints to reach them",
                 ),
-                ("CKV_AWS_272", "its archive is named by its checksum, in a bucket of the account"),
             ),
             # With its log group there first, Lambda makes none without encryption and retention.
             DependsOn="ActionLog",

@@ -73,6 +73,9 @@ def build() -> AccessLogs:
         UpdateReplacePolicy="Retain",
         Metadata=nag.exception(
             ("AwsSolutions-S1", "A log bucket that logs its own accesses would never come to rest.")
+        )
+        | nag.checkov_exception(
+            ("CKV_AWS_18", "A log bucket that logs its own accesses would never come to rest.")
         ),
     )
     policy = s3.BucketPolicy(

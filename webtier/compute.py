@@ -111,6 +111,12 @@ def _role(instance: rds.DBInstance) -> iam.Role:
                 "AwsSolutions-IAM5[Resource::*]",
                 "Session Manager's actions know no resource (Service Authorization Reference).",
             )
+        )
+        | nag.checkov_exception(
+            (
+                "CKV_AWS_111",
+                "Session Manager's actions know no resource (Service Authorization Reference).",
+            )
         ),
     )
 

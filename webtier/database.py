@@ -102,6 +102,12 @@ def build(network: Network, security_group: ec2.SecurityGroup, key: kms.Key) -> 
                 "AwsSolutions-RDS11",
                 "Another port hides nothing from a scanner; the security group is what protects.",
             ),
+        )
+        | nag.checkov_exception(
+            (
+                "CKV_AWS_118",
+                "Performance Insights shows what loads it; processes of the host are RDS's own.",
+            )
         ),
     )
     return Database(instance, (subnets, settings, *log_groups, instance))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from troposphere import GetAtt, If, NoValue, Ref, ec2
 from troposphere import elasticloadbalancingv2 as elb
 
-from . import access_logs, parameters
+from . import access_logs, nag, parameters
 from .security_groups import HTTP, HTTPS
 
 if TYPE_CHECKING:
@@ -104,6 +104,10 @@ def _entrance(load_balancer: elb.LoadBalancer, target_group: elb.TargetGroup) ->
             [elb.Certificate(CertificateArn=Ref(parameters.CERTIFICATE_ARN))], NoValue
         ),
         DefaultActions=[elb.Action(Type="forward", TargetGroupArn=Ref(target_group))],
+        Metadata=nag.checkov_exception(
+            ("CKV_AWS_2", "HTTPS where there is a certificate; without one only if AllowHttp."),
+            ("CKV_AWS_103", "TLS 1.2 and up wherever it is HTTPS, by a policy behind a condition."),
+        ),
     )
 
 

@@ -1,4 +1,4 @@
-"""Exceptions to the AwsSolutions rules of cdk-nag, kept beside the resource they excuse."""
+"""Exceptions to rules of cdk-nag and checks of checkov, kept beside the resource they excuse."""
 
 from __future__ import annotations
 
@@ -13,3 +13,8 @@ def exception(*rules: tuple[str, str]) -> dict[str, Any]:
     return {
         "cdk_nag": {"rules_to_suppress": [{"id": rule, "reason": reason} for rule, reason in rules]}
     }
+
+
+def checkov_exception(*checks: tuple[str, str]) -> dict[str, Any]:
+    """The resource metadata that excuses it from checks, each given as (check id, reason)."""
+    return {"checkov": {"skip": [{"id": check, "comment": reason} for check, reason in checks]}}

@@ -46,6 +46,9 @@ def build(vpc: ec2.VPC, application_port: int, database_port: int) -> SecurityGr
                 "AwsSolutions-EC23",
                 "A public web application is open to the world by default; ClientCidr narrows it.",
             )
+        )
+        | nag.checkov_exception(
+            ("CKV_AWS_260", "Port 80 redirects to HTTPS; ClientCidr narrows who may come.")
         ),
     )
     application = _group(

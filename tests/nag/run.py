@@ -1,6 +1,6 @@
 """Check CloudFormation templates with cdk-nag's AwsSolutions rules.
 
-    python tests/nag/run.py build/webtier.json build/workload.json
+    python -m tests.nag.run build/webtier.json build/workload.json
 
 A resource is excused from a rule by its own metadata, in the form cdk-nag writes itself:
 
@@ -13,30 +13,17 @@ says so, and the exit code is 0. The first run installs what package-lock.json n
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.excuses import Finding, read_command_line, report
+
 HERE = Path(__file__).resolve().parent
-
-
-@dataclass(frozen=True, order=True)
-class Finding:
-    """One rule that one resource of one template breaks."""
-
-    template: str
-    resource: str
-    rule: str
-    description: str
-
-    def __str__(self) -> str:
-        return f"{self.template}: {self.resource}: {self.rule}: {self.description}"
 
 
 def excuses(template: str, body: dict[str, Any]) -> list[Finding]:
@@ -46,22 +33,6 @@ def excuses(template: str, body: dict[str, Any]) -> list[Finding]:
         for resource, declared in body["Resources"].items()
         for excuse in declared.get("Metadata", {}).get("cdk_nag", {}).get("rules_to_suppress", [])
     ]
-
-
-def remaining(found: list[Finding], excused: list[Finding]) -> list[Finding]:
-    """The findings without an excuse, and the excuses without a finding or a reason."""
-
-    def place(finding: Finding) -> tuple[str, str, str]:
-        return finding.template, finding.resource, finding.rule
-
-    broken = {place(finding) for finding in found}
-    allowed = {place(excuse) for excuse in excused if excuse.description.strip()}
-    unneeded = [
-        Finding(*place(excuse), "this excuse has no reason or no finding: remove it")
-        for excuse in excused
-        if place(excuse) not in broken & allowed
-    ]
-    return sorted([*(finding for finding in found if place(finding) not in allowed), *unneeded])
 
 
 def install() -> None:
@@ -77,56 +48,38 @@ def install() -> None:
     installed.touch()
 
 
-def findings(templates: list[Path]) -> list[Finding]:
+def findings(templates: list[str]) -> list[Finding]:
     """Every finding in the templates, excused or not."""
     with tempfile.TemporaryDirectory() as scratch:
-        report = Path(scratch) / "findings.json"
+        found = Path(scratch) / "findings.json"
         done = subprocess.run(
-            ["node", HERE / "findings.js", report, *templates],
+            ["node", HERE / "findings.js", found, *templates],
             capture_output=True,
             text=True,
             check=False,
         )
-        if not report.exists():
+        if not found.exists():
             raise RuntimeError(done.stderr.strip() or f"node ended with {done.returncode}")
-        return [Finding(**finding) for finding in json.loads(report.read_text(encoding="utf-8"))]
+        return [Finding(**finding) for finding in json.loads(found.read_text(encoding="utf-8"))]
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python tests/nag/run.py",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("templates", nargs="+", type=Path, metavar="TEMPLATE")
-    templates = parser.parse_args(arguments).templates
-    try:
-        excused = [
-            excuse
-            for path in templates
-            for excuse in excuses(str(path), json.loads(path.read_text(encoding="utf-8")))
-        ]
-    except OSError as error:
-        parser.error(f"cannot read {error.filename}: {error.strerror}")
-    except ValueError as error:
-        parser.error(f"not a JSON template: {error}")
+    templates = read_command_line("tests.nag.run", __doc__, arguments)
+    excused = [excuse for path, body in templates.items() for excuse in excuses(path, body)]
     if not (shutil.which("node") and shutil.which("npm")):
         print("cdk-nag: not checked, because node and npm are not installed")
         return 0
     try:
         install()
-        left = remaining(findings(templates), excused)
+        found = findings(list(templates))
     except subprocess.CalledProcessError as error:
         print(f"cdk-nag: npm ci ended with {error.returncode}", file=sys.stderr)
         return 1
     except RuntimeError as error:
         print(f"cdk-nag: {error}", file=sys.stderr)
         return 1
-    for finding in left:
-        print(finding)
-    print(f"cdk-nag: {len(left)} findings in {len(templates)} templates, {len(excused)} excused")
-    return 1 if left else 0
+    return report("cdk-nag", len(templates), found, excused)
 
 
 if __name__ == "__main__":

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
-import warnings
 from collections.abc import Callable
-from importlib import resources as package_files
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
+
+from tests.parliament.analysis import issues
 
 CfnLint = Callable[..., str]
 Parliament = Callable[[dict[str, Any]], dict[str, str]]
@@ -41,20 +39,5 @@ def cfn_lint() -> CfnLint:
 
 @pytest.fixture(scope="session")
 def parliament() -> Parliament:
-    """Gives parliament's findings on an IAM policy document, issue to detail.
-
-    It finds its data through pkg_resources, which setuptools no longer brings, leaves the files
-    open, and warns where Python compiles it for the first time.
-    """
-    stand_in = ModuleType("pkg_resources")
-    stand_in.resource_filename = lambda package, name: str(package_files.files(package) / name)
-    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        patch.setitem(sys.modules, "pkg_resources", stand_in)
-        import parliament as library
-
-    def findings(document: dict[str, Any]) -> dict[str, str]:
-        analysed = library.analyze_policy_string(json.dumps(document))
-        return {found.issue: f"{found.detail} {found.location}" for found in analysed.findings}
-
-    return findings
+    """Gives parliament's findings on an IAM policy document, issue to detail."""
+    return issues

@@ -73,13 +73,17 @@ def _measure(source: str) -> None:
     # The runtime as the function has it: Python, boto3 with its client, and the app's modules.
     import boto3
 
+    from image_api.chalicelib.allocator import keep_freed_memory
     from image_api.chalicelib.presets import Preset, Presets
     from image_api.chalicelib.renditions import render
+    from image_api.chalicelib.settings import DEFAULT_PROCESS_MEMORY
 
     boto3.client("s3", region_name="us-east-1")
+    # As the function does.
+    keep_freed_memory()
     before = _high_water_mark()
     presets = Presets(tuple(Preset(str(width), width) for width in WIDTHS))
-    render(Path(source).read_bytes(), presets)
+    render(Path(source).read_bytes(), presets, DEFAULT_PROCESS_MEMORY)
     print(_high_water_mark() - before)
 
 

@@ -110,6 +110,7 @@ PARTS: Mapping[str, Part] = {
                 ),
             ),
             chalice=True,
+            gateway="image_api.gateway",
         ),
         Part(
             "crud_api",

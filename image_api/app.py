@@ -1,13 +1,12 @@
 """Routes and handlers of the image API."""
 
 import os
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from chalice.app import Chalice, CORSConfig, IAMAuthorizer, Response
 
 from chalicelib import formats, images, keys, storage, telemetry
-from chalicelib.notifications import ObjectChange, object_changes
+from chalicelib.notifications import Notification, ends_at
 from chalicelib.settings import Settings
 from problem_details import cors_middleware, problem_middleware
 
@@ -32,7 +31,9 @@ app = Chalice(app_name="image_api", configure_logs=False)
 # API Gateway hands over every other type as text, which would damage the bytes.
 app.api.binary_types = sorted({*app.api.binary_types, *UPLOAD_TYPES})
 if settings.cors_origin:
-    app.api.cors = CORSConfig(allow_origin=settings.cors_origin, expose_headers=["Location"])
+    app.api.cors = CORSConfig(
+        allow_origin=settings.cors_origin, expose_headers=["Location", "Retry-After"]
+    )
     app.register_middleware(cors_middleware(app.api.cors), "http")
 app.register_middleware(problem_middleware, "http")
 authorizer = IAMAuthorizer() if settings.api_auth == "iam" else None
@@ -43,7 +44,8 @@ def create_image() -> Response:
     """Take an upload."""
     request = cast("Request", app.current_request)
     body = cast("bytes", request.raw_body)
-    image_id = images.create(store, request.headers.get("content-type", ""), body)
+    content_type = request.headers.get("content-type", "")
+    image_id = images.create(store, content_type, body, settings.process_memory)
     # Relative to the request's URL, so it is right behind any stage name or base path (RFC 3986).
     location = f"images/{image_id}"
     return Response(
@@ -103,21 +105,27 @@ def create_upload() -> Response:
     events=["s3:ObjectCreated:*", "s3:ObjectRemoved:*"],
     prefix=keys.SOURCES,
 )
-def process(changes: Sequence[ObjectChange]) -> None:
+def process(notification: Notification) -> None:
     """Make the renditions of new uploads, and remove those of removed ones."""
     # Here, because every function imports this file, and the API's cold start needs none of it.
     from chalicelib import processing
 
-    processing.process_all(store, settings.max_upload_bytes, changes)
+    limits = processing.Limits(
+        settings.max_upload_bytes, settings.function_memory, notification.ends_at
+    )
+    processing.process_all(store, limits, notification.changes)
 
 
 # Chalice's S3Event reads the first record only, and fails on s3:TestEvent.
-cast("EventSourceHandler", process).event_class = object_changes
+cast("EventSourceHandler", process).event_class = Notification
 
 
 @app.lambda_function()
-def reprocess(event: dict[str, Any], _context: Any) -> dict[str, Any]:
+def reprocess(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Bring renditions up to date with the presets, as S3 Batch Operations asks for it."""
-    from chalicelib import reprocessing
+    from chalicelib import processing, reprocessing
 
-    return reprocessing.reprocess(store, settings.max_upload_bytes, event)
+    limits = processing.Limits(
+        settings.max_upload_bytes, settings.function_memory, ends_at(context)
+    )
+    return reprocessing.reprocess(store, limits, event)

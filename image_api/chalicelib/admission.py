@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from .geometry import Box, Size
     from .presets import Presets
 
-# The memory of the function `process` in .chalice/config.json, in bytes.
-DEFAULT_MEMORY = 1769 * 2**20
 # Python, boto3, Pillow and its libraries, before the first image.
 RUNTIME_BYTES = 100 * 2**20
 # Bytes for each decoded pixel, at the moment there are most of them, for the costliest mode of the
@@ -99,7 +97,7 @@ def needed_bytes(header: Header, length: int, presets: Presets) -> int:
     )
 
 
-def admit(header: Header, length: int, presets: Presets, memory: int = DEFAULT_MEMORY) -> None:
+def admit(header: Header, length: int, presets: Presets, memory: int) -> None:
     """Raise TooManyPixels where the renditions need more than `memory` bytes."""
     needed = needed_bytes(header, length, presets)
     if needed > memory:
@@ -110,8 +108,8 @@ def admit(header: Header, length: int, presets: Presets, memory: int = DEFAULT_M
         )
 
 
-def inspect(data: bytes, presets: Presets, memory: int = DEFAULT_MEMORY) -> Header:
-    """Read the header and check that the file is whole and its renditions fit in memory.
+def inspect(data: bytes, presets: Presets, memory: int) -> Header:
+    """Read the header and check that the file is whole and its renditions fit in `memory` bytes.
 
     Raises Empty, TooLarge, UnsupportedFormat, TooManyPixels or CorruptImage.
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -39,8 +40,11 @@ ANY_FILE = "application/octet-stream"
 Document = dict[str, Any]
 
 
-def create(store: ImageStore, content_type: str, body: bytes) -> str:
-    """Store an upload whose header is sound and return its id. Raises Problem."""
+def create(store: ImageStore, content_type: str, body: bytes, memory: int) -> str:
+    """Store an upload whose header is sound and return its id. Raises Problem.
+
+    `memory` is that of the function that will decode it, in bytes.
+    """
     image_id = identifiers.new_id()
     metrics = Metrics()
     metrics.add("Uploads", 1, COUNT)
@@ -48,11 +52,11 @@ def create(store: ImageStore, content_type: str, body: bytes) -> str:
     try:
         if len(body) > MAX_BODY_BYTES:
             raise TooLarge(
-                f"The body has {len(body):,} bytes; the limit is {MAX_BODY_BYTES:,}. "
+                f"The body has {len(body):,} bytes; it may have {MAX_BODY_BYTES:,}. "
                 "POST to uploads for a form that takes larger files."
             )
         data = file_in(content_type, body)
-        header = inspect(data, PRESETS)
+        header = inspect(data, PRESETS, memory)
     except MalformedForm as error:
         raise Problem(problems.MALFORMED_FORM, str(error)) from error
     except Refusal as refusal:
@@ -135,9 +139,12 @@ def _document(store: ImageStore, image_id: str) -> Document | None:
         "problem": None,
     }
     stored = store.get_manifest(image_id)
-    if stored is None or not _tells_of(stored.manifest, source):
+    manifest = None if stored is None else stored.manifest
+    if manifest is None or not manifest.is_result_of(source.version):
+        if _is_given_up(manifest, source, time.time()):
+            problem = problems.processing_failed().document()
+            return document | {"status": "failed", "problem": problem}
         return document
-    manifest = stored.manifest
     if manifest.source is not None:
         document["source"] |= {
             "media_type": manifest.source.media_type,
@@ -164,14 +171,18 @@ def _document(store: ImageStore, image_id: str) -> Document | None:
     }
 
 
-def _tells_of(manifest: Manifest, source: StoredSource) -> bool:
-    """Tell whether a manifest is what to show of this upload; if not, its result is still to come.
+def _is_given_up(manifest: Manifest | None, source: StoredSource, now: float) -> bool:
+    """Tell whether an upload without a result has none to come, unless someone sends for it again.
 
-    A failure is not shown while Lambda has retries left.
+    Lambda has tried as often as it does, or the upload is older than Lambda keeps an event: then
+    also no attempt may have got so far as to be noted.
     """
-    if manifest.status == "failed":
-        return manifest.attempts >= manifests.INVOCATIONS
-    return manifest.origin.version == source.version
+    if manifest is not None and manifest.is_attempt_at(source.version):
+        if now < manifest.running_until:
+            return False
+        if manifest.attempts >= manifests.INVOCATIONS:
+            return True
+    return now - source.uploaded > manifests.GIVEN_UP_AFTER
 
 
 def _content_type(body: bytes) -> str:

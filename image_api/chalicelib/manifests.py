@@ -2,6 +2,9 @@
 
 It is written after the renditions it lists, so a reader sees all of them or none. It holds no time
 and no request id: processing the same upload twice writes the same bytes.
+
+Until there is such a result, its place is taken by a note of the attempts at it. Each is noted
+before its work begins, so that one that ends without a word (killed, out of memory) counts too.
 """
 
 from __future__ import annotations
@@ -12,8 +15,11 @@ from typing import Any, Literal
 
 # How often Lambda invokes `process` for one event: the retries of resources.py, and once before.
 INVOCATIONS = 3
+# When Lambda has given up an event for certain, in seconds after the upload: its age in
+# resources.py, and the time of the last attempts.
+GIVEN_UP_AFTER = 6 * 3600 + 900
 
-Status = Literal["ready", "rejected", "failed"]
+Status = Literal["ready", "rejected", "attempted"]
 
 
 @dataclass(frozen=True)
@@ -53,9 +59,10 @@ class Origin:
 
 @dataclass(frozen=True)
 class Manifest:
-    """How processing ended: "ready" with renditions, "rejected" or "failed" with a problem.
+    """How processing ended: "ready" with renditions, or "rejected" with a problem.
 
-    `attempts` counts the attempts that failed, and is 0 where one succeeded.
+    Or "attempted": that many `attempts` began and none has succeeded. The latest one ends by
+    `running_until` (seconds since 1970) at the latest; 0 where it has ended.
     """
 
     status: Status
@@ -64,11 +71,15 @@ class Manifest:
     renditions: tuple[StoredRendition, ...]
     problem: dict[str, Any] | None
     attempts: int = 0
+    running_until: float = 0
 
-    def is_result_of(self, version: str, presets: str) -> bool:
-        """Tell whether this is what becomes of a version of the upload with these presets."""
-        made = self.origin.version == version and self.origin.presets == presets
-        return made and self.status != "failed"
+    def is_result_of(self, version: str) -> bool:
+        """Tell whether this is what became of a version of the upload, with whatever presets."""
+        return self.status != "attempted" and self.origin.version == version
+
+    def is_attempt_at(self, version: str) -> bool:
+        """Tell whether this notes attempts at a version of the upload."""
+        return self.status == "attempted" and self.origin.version == version
 
     def to_json(self) -> bytes:
         """Return the manifest as JSON, the same bytes for equal manifests."""
@@ -86,6 +97,7 @@ class Manifest:
             renditions=tuple(StoredRendition(**rendition) for rendition in members["renditions"]),
             problem=members["problem"],
             attempts=members["attempts"],
+            running_until=members["running_until"],
         )
 
 
@@ -99,6 +111,6 @@ def rejected(origin: Origin, problem: dict[str, Any]) -> Manifest:
     return Manifest("rejected", origin, None, (), problem)
 
 
-def failed(origin: Origin, problem: dict[str, Any], attempts: int) -> Manifest:
-    """Return the manifest of an upload whose processing did not succeed, but may yet."""
-    return Manifest("failed", origin, None, (), problem, attempts)
+def attempted(origin: Origin, attempts: int, running_until: float) -> Manifest:
+    """Return the note of attempts at an upload."""
+    return Manifest("attempted", origin, None, (), None, attempts, running_until)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_plus
@@ -31,12 +32,29 @@ class ObjectChange:
     sequencer: str
 
 
-def object_changes(event: object, _context: object = None) -> tuple[ObjectChange, ...]:
+class Notification:
+    """An event as `process` gets it: the `changes` it tells of, and until when there is time.
+
+    Chalice makes it of the event and Lambda's context. `ends_at` is when Lambda ends the invocation
+    at the latest, in seconds since 1970.
+    """
+
+    def __init__(self, event: object, context: Any) -> None:
+        self.changes = object_changes(event)
+        self.ends_at = ends_at(context)
+
+
+def ends_at(context: Any) -> float:
+    """Return when Lambda ends the invocation with this context, in seconds since 1970."""
+    remaining: int = context.get_remaining_time_in_millis()
+    return time.time() + remaining / 1000
+
+
+def object_changes(event: object) -> tuple[ObjectChange, ...]:
     """Return the changes an event tells of, in its order.
 
     Test events, other events and records that cannot be read give nothing and are logged: they
-    would read no better the second time. Lambda's context is not used: it is taken so that this
-    function can stand where Chalice wants an event class.
+    would read no better the second time.
     """
     records = event.get("Records") if isinstance(event, dict) else None
     if not isinstance(records, list):

@@ -39,6 +39,15 @@ REFUSALS: dict[type[Refusal], ProblemType] = {
 }
 
 
+def processing_failed() -> Problem:
+    """Return the problem of an image for which no attempt is left."""
+    return Problem(
+        PROCESSING_FAILED,
+        "The image could not be processed, for a reason that is not its own. "
+        "It is kept, and can be processed again.",
+    )
+
+
 def refused(refusal: Refusal, extensions: Mapping[str, object] | None = None) -> Problem:
     """Return the problem that tells the client of a refusal; `extensions` are further members."""
     return Problem(REFUSALS[type(refusal)], str(refusal), extensions=extensions)

@@ -70,9 +70,7 @@ class Rendition:
         return EXTENSIONS[self.format]
 
 
-def render(
-    data: bytes, presets: Presets, memory: int = admission.DEFAULT_MEMORY
-) -> tuple[Header, tuple[Rendition, ...]]:
+def render(data: bytes, presets: Presets, memory: int) -> tuple[Header, tuple[Rendition, ...]]:
     """Decode an upload and make the renditions of each preset, in the order given.
 
     Returns what the header says as well. Equal bytes give equal renditions. `memory` is the

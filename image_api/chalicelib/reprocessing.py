@@ -10,12 +10,13 @@ from .processing import is_current, process
 
 if TYPE_CHECKING:
     from .batch import Result, Task
+    from .processing import Limits
     from .storage import ImageStore
 
 logger = logging.getLogger("image_api.reprocessing")
 
 
-def reprocess(store: ImageStore, max_bytes: int, event: object) -> dict[str, Any]:
+def reprocess(store: ImageStore, limits: Limits, event: object) -> dict[str, Any]:
     """Do the tasks of an S3 Batch Operations job and return its answer.
 
     A task that fails now is one to try again, and does not keep the others from being done. In a
@@ -23,17 +24,17 @@ def reprocess(store: ImageStore, max_bytes: int, event: object) -> dict[str, Any
     """
     invocation = batch.invocation(event)
     results = tuple(
-        _do(store, max_bytes, task, dry_run=invocation.dry_run) for task in invocation.tasks
+        _do(store, limits, task, dry_run=invocation.dry_run) for task in invocation.tasks
     )
     return batch.answer(invocation, results)
 
 
-def _do(store: ImageStore, max_bytes: int, task: Task, *, dry_run: bool) -> Result:
+def _do(store: ImageStore, limits: Limits, task: Task, *, dry_run: bool) -> Result:
     image_id = keys.image_id(task.key)
     if task.bucket != store.source_bucket or image_id is None:
         return batch.Result(task.task_id, "PermanentFailure", "not an upload of this API")
     try:
-        done = _plan(store, image_id) if dry_run else process(store, max_bytes, image_id)
+        done = _plan(store, image_id) if dry_run else process(store, limits, image_id)
     except Exception as error:  # whatever it is, the other tasks get their turn
         logger.exception("image failed", extra={"image_id": image_id})
         return batch.Result(task.task_id, "TemporaryFailure", type(error).__name__)

@@ -60,12 +60,14 @@ class StoredSource:
     """An upload in the source bucket: its media type and length in bytes as S3 has them.
 
     `version` differs from that of every other upload of the image; `etag` stands for the bytes.
+    `uploaded` is when, in seconds since 1970.
     """
 
     media_type: str
     bytes: int
     version: str
     etag: str
+    uploaded: float
 
 
 @dataclass(frozen=True)
@@ -157,6 +159,7 @@ class ImageStore:
             # Objects written before a bucket had versions share the id "null".
             answer["ETag"] if version == "null" else version,
             answer["ETag"],
+            answer["LastModified"].timestamp(),
         )
 
     def read_source(self, image_id: str, etag: str) -> bytes | None:
@@ -243,17 +246,17 @@ class ImageStore:
 
     def put_manifest(
         self, image_id: str, manifest: Manifest, replacing: StoredManifest | None
-    ) -> bool:
-        """Store the manifest, which makes the renditions it lists visible.
+    ) -> StoredManifest | None:
+        """Store the manifest, which makes the renditions it lists visible, and return it.
 
         It is written only where the manifest is still `replacing` (None: where there is none).
-        Returns False where it is not, which can also be because an answer of S3 got lost after
+        Returns None where it is not, which can also be because an answer of S3 got lost after
         this very write, and botocore tried again.
         """
         condition = {"IfNoneMatch": "*"} if replacing is None else {"IfMatch": replacing.etag}
         with _reporting_outages():
             try:
-                self._client.put_object(
+                answer = self._client.put_object(
                     Bucket=self._destination_bucket,
                     Key=keys.manifest(image_id),
                     Body=manifest.to_json(),
@@ -263,9 +266,9 @@ class ImageStore:
                 )
             except ClientError as error:
                 if _is_condition(error):
-                    return False
+                    return None
                 raise
-        return True
+        return StoredManifest(manifest, answer["ETag"])
 
     def delete_manifest(self, image_id: str, stored: StoredManifest) -> None:
         """Delete the manifest, unless another one has replaced it."""

@@ -28,7 +28,7 @@ import json
 import time
 from typing import Any
 
-from ministack.core.responses import get_account_id, get_region, request_scope
+from ministack.core.responses import get_account_id, get_region, new_uuid, request_scope
 from ministack.services import apigateway_v1, cloudwatch
 from ministack.services.cloudformation import provisioners
 
@@ -51,8 +51,19 @@ _stage_handlers = dict(provisioners._RESOURCE_HANDLERS["AWS::ApiGateway::Stage"]
 _update_stack_api = provisioners._RESOURCE_HANDLERS["AWS::ApiGateway::RestApi"]["update"]
 
 
-class RequestTooLongError(Exception):
-    """The event is larger than a function takes."""
+class GatewayError(Exception):
+    """An error of API Gateway itself, answered by the gateway response of its type."""
+
+    def __init__(self, response_type: str, text: str, error_type: str) -> None:
+        super().__init__(text)
+        self.response_type = response_type
+        self.text = text
+        self.error_type = error_type
+
+
+def request_too_long() -> GatewayError:
+    """The error of a request that is larger than the gateway, or a function, takes."""
+    return GatewayError("REQUEST_TOO_LARGE", "Request Too Long", "RequestTooLargeException")
 
 
 def install() -> None:
@@ -281,15 +292,44 @@ async def respond(
     body: bytes,
     query: dict[str, Any],
 ) -> Response:
-    """The answer within API Gateway's limits of size."""
-    if len(body or b"") > REQUEST_LIMIT:
-        return message("Request Too Long", 413, "RequestTooLargeException")
+    """The answer within API Gateway's limits of size and time."""
     try:
+        if len(body or b"") > REQUEST_LIMIT:
+            raise request_too_long()
         response: Response = await _handle_execute(
             api_id, stage_name, method, path, headers, body, query
         )
-    except RequestTooLongError:
-        return message("Request Too Long", 413, "RequestTooLargeException")
+    except GatewayError as failure:
+        return gateway_response(failure, api_id, stage_name, path, headers, query)
+    return response
+
+
+def gateway_response(
+    failure: GatewayError,
+    api_id: str,
+    stage_name: str,
+    path: str,
+    headers: dict[str, Any],
+    query: dict[str, Any],
+) -> Response:
+    """The answer as the gateway responses of the stage's deployment have it."""
+    scope = apigateway_v1.find_api_scope(api_id)
+    stages = apigateway_v1._stages_v1.get_scoped(*scope, api_id) if scope else None
+    if not stages or stage_name not in stages:
+        return message("Forbidden", 403, "ForbiddenException")
+    error = apigateway_v1._GatewayError(failure.response_type, failure.text, failure.error_type)
+    request = {
+        "api_id": api_id,
+        "stage": stages[stage_name],
+        "stage_name": stage_name,
+        "request_id": new_uuid(),
+        "resource_path": path,
+        "headers": headers,
+        "query_params": query,
+        "path_params": {},
+    }
+    with request_scope(*scope):
+        response: Response = apigateway_v1._gateway_error_response(error, request)
     return response
 
 
@@ -304,7 +344,9 @@ async def invoke_lambda_proxy(
     limit = int(integration.get("timeoutInMillis") or INTEGRATION_TIMEOUT_MS) / 1000
     done, _ = await asyncio.wait({task}, timeout=limit)
     if not done:
-        return message("Endpoint request timed out", 504, "InternalServerErrorException")
+        raise GatewayError(
+            "INTEGRATION_TIMEOUT", "Endpoint request timed out", "InternalServerErrorException"
+        )
     response: Response = task.result()
     return response
 
@@ -348,10 +390,10 @@ async def call_lambda(
 ) -> tuple[dict[str, Any] | None, str | None]:
     """Invoke the function of an integration, where its policy lets API Gateway.
 
-    Raises RequestTooLongError.
+    Raises GatewayError.
     """
     if len(json.dumps(event, ensure_ascii=False).encode()) > FUNCTION_REQUEST_LIMIT:
-        raise RequestTooLongError
+        raise request_too_long()
     context = event["requestContext"]
     account, region = account_id or get_account_id(), region or get_region()
     source = (

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 FUNCTION = "image_api-local-process"
 SOURCE = "image-api-local-source-111111111111-us-east-1"
 DESTINATION = "image-api-local-destination-111111111111-us-east-1"
-WRITES = 5  # four renditions and the manifest
+STORED = 5  # four renditions and the manifest, in whose place the attempt was noted before
 # Takes the place of app.py's handler: the process is killed before one of its writes, some times.
 KILLER = """
 import os
@@ -101,8 +101,8 @@ class Live:
         command = " ".join(["python -m deploy image_api --stage local", *options])
         return self.checkout.run("bash", "-c", f'eval "$(python -m sandbox env)" && {command}')
 
-    def configure(self, handler: str, **variables: str) -> None:
-        """Set the handler of `process`, and its variables besides its own."""
+    def configure(self, handler: str, timeout: int = 120, **variables: str) -> None:
+        """Set handler and time-out (seconds) of `process`, and variables besides its own."""
         client = self.client("lambda")
         current = client.get_function_configuration(FunctionName=FUNCTION)
         own = {
@@ -111,7 +111,10 @@ class Live:
             if name not in ("RUN", "WRITES", "DEATHS")
         }
         client.update_function_configuration(
-            FunctionName=FUNCTION, Handler=handler, Environment={"Variables": own | variables}
+            FunctionName=FUNCTION,
+            Handler=handler,
+            Timeout=timeout,
+            Environment={"Variables": own | variables},
         )
         client.get_waiter("function_updated_v2").wait(FunctionName=FUNCTION)
 
@@ -196,13 +199,29 @@ def test_what_is_uploaded_by_a_form_becomes_renditions(live: Live) -> None:
         assert len(fetched.content) == entry["bytes"]
 
 
+@pytest.mark.parametrize("size", [4_600_000, 5_000_000, 11_000_000])
+def test_a_body_too_large_is_a_problem_with_the_way_that_takes_it(live: Live, size: int) -> None:
+    # The first one reaches the app; for the others API Gateway answers by itself.
+    url = f"{live.url}/images"
+    answer = httpx.post(
+        url, content=bytes(size), headers={"Content-Type": "image/jpeg"}, timeout=60
+    )
+    assert answer.status_code == 413
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    problem = answer.json()
+    assert problem["type"] == "/problems/too-large"
+    uploads = httpx.URL(url).join(problem["links"]["uploads"])
+    assert httpx.post(uploads, timeout=30).status_code == 201
+
+
 def test_uploads_at_once_are_all_ready_once(live: Live) -> None:
     with ThreadPoolExecutor(2) as clients:
         ids = list(clients.map(lambda seed: live.upload(photograph(64, 48, seed=seed)), range(8)))
     assert len(set(ids)) == 8
     for image_id in ids:
         live.wait(image_id, "ready")
-        assert len(live.stored(image_id)) == WRITES
+        assert len(live.stored(image_id)) == STORED
 
 
 def test_renditions_go_when_the_upload_is_removed(live: Live) -> None:
@@ -224,8 +243,9 @@ def test_a_function_killed_between_two_writes_ends_the_same_when_it_is_tried_aga
     )
     assert len(expected) == 4
     files = killable.checkout.path / ".sandbox"
-    # Between two renditions, and between the last of them and the manifest.
-    for writes in (1, 4):
+    # Between the note of the attempt and a rendition, between two renditions, and between the last
+    # of them and the manifest.
+    for writes in (1, 2, 5):
         with subtests.test(writes=writes):
             run = f"killed-before-{writes}"
             killable.configure("killer.process", RUN=run, WRITES=str(writes), DEATHS="1")
@@ -239,13 +259,14 @@ def test_a_function_killed_between_two_writes_ends_the_same_when_it_is_tried_aga
             )
             killable.wait(image_id, "ready")
             stored = killable.stored(image_id)
-            assert len(stored) == WRITES
+            assert len(stored) == STORED
             made = sorted(body for key, body in stored.items() if key.startswith("renditions/"))
             assert made == expected
 
 
 def test_an_event_whose_retries_are_spent_waits_and_is_redriven(killable: Live) -> None:
-    killable.configure("killer.process", RUN="spent", WRITES="2", DEATHS="3")
+    # Killed ones say nothing: that the last attempt is over is known when its time is.
+    killable.configure("killer.process", timeout=5, RUN="spent", WRITES="2", DEATHS="3")
     data = photograph(640, 480)
     image_id = killable.upload(data)
     queue = killable.client("sqs").get_queue_url(QueueName="image-api-local-failures")["QueueUrl"]
@@ -257,7 +278,9 @@ def test_an_event_whose_retries_are_spent_waits_and_is_redriven(killable: Live) 
         return int(counted["Attributes"]["ApproximateNumberOfMessages"])
 
     eventually(lambda: waiting() == 1)
-    assert killable.get(image_id)["renditions"] == []
+    shown = killable.wait(image_id, "failed")
+    assert shown["problem"]["type"] == "/problems/processing-failed"
+    assert shown["renditions"] == []
     kept = killable.client("s3").get_object(Bucket=SOURCE, Key=f"images/{image_id}")["Body"]
     assert kept.read() == data
 
@@ -267,7 +290,7 @@ def test_an_event_whose_retries_are_spent_waits_and_is_redriven(killable: Live) 
     assert redriven.returncode == 0, redriven.stdout
     assert "1 events are on their way again" in redriven.stdout
     killable.wait(image_id, "ready")
-    assert len(killable.stored(image_id)) == WRITES
+    assert len(killable.stored(image_id)) == STORED
     assert waiting() == 0
 
 
@@ -308,4 +331,4 @@ def test_a_plan_after_a_deployment_has_nothing_to_do_and_a_deletion_leaves_the_d
     assert deleted.returncode == 0, deleted.stdout
     stacks = killable.client("cloudformation").describe_stacks()["Stacks"]
     assert not [stack for stack in stacks if stack["StackName"].startswith("image-api")]
-    assert len(killable.stored(kept)) == WRITES
+    assert len(killable.stored(kept)) == STORED

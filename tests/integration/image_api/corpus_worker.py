@@ -17,12 +17,15 @@ from pathlib import Path
 
 from PIL import Image
 
+from image_api.chalicelib.allocator import keep_freed_memory
 from image_api.chalicelib.presets import PRESETS
 from image_api.chalicelib.refusals import Refusal
 from image_api.chalicelib.renditions import render
 
 
 def main() -> None:
+    # As the function does: what one file leaves must not keep the next from fitting.
+    keep_freed_memory()
     folder, memory, seconds = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     for path in sorted(folder.iterdir()):

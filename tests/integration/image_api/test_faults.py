@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -65,14 +68,18 @@ def test_a_fault_that_stays_is_raised_after_three_tries_and_the_next_event_mends
                 assert deployed.get(f"/images/{image_id}").json_body["status"] == "ready"
 
 
-def test_an_answer_lost_after_the_write_is_known_as_ones_own(deployed):
+@pytest.mark.parametrize("lost", [1, 2])
+def test_an_answer_lost_after_the_write_is_known_as_ones_own(deployed, lost):
     image_id = deployed.upload(photograph(32, 24)).json_body["id"]
     sent: list[Any] = []
 
     def lose_the_answer(request: Any) -> Any:
-        if "/manifests/" not in request.url or sent:
+        if "/manifests/" not in request.url:
             return None
-        sent.append(True)
+        # The note of the attempt, then the manifest.
+        sent.append(request)
+        if len(sent) != lost:
+            return None
         # The request arrives, its answer does not.
         deployed.store._client._endpoint.http_session.send(request)
         raise ReadTimeoutError(endpoint_url=request.url)
@@ -80,7 +87,8 @@ def test_an_answer_lost_after_the_write_is_known_as_ones_own(deployed):
     with deployed.s3_fault("PutObject", lose_the_answer):
         deployed.process(deployed.event(f"images/{image_id}"))
 
-    assert sent
+    # The one that was lost, its second try, and the other one.
+    assert len(sent) == 3
     assert deployed.get(f"/images/{image_id}").json_body["status"] == "ready"
     assert len(deployed.stored()) == 5
 
@@ -94,6 +102,7 @@ def test_an_image_has_failed_when_lambda_has_no_retries_left(deployed):
         return answer(503, "SlowDown")(request) if "/renditions/" in request.url else None
 
     with deployed.s3_fault("PutObject", no_renditions):
+        # What it had written before it failed stays, to be seen by nobody.
         for status in ("pending", "pending", "failed"):
             with pytest.raises(ExceptionGroup):
                 deployed.process(event)
@@ -108,6 +117,103 @@ def test_an_image_has_failed_when_lambda_has_no_retries_left(deployed):
     deployed.process(event)
     shown = deployed.get(f"/images/{image_id}").json_body
     assert (shown["status"], shown["problem"]) == ("ready", None)
+
+
+def lapse(deployed: Any, monkeypatch: Any, seconds: float) -> None:
+    """Let that many seconds pass for the API."""
+    later = SimpleNamespace(time=lambda: time.time() + seconds)
+    monkeypatch.setattr(deployed.api_app.images, "time", later)
+
+
+def die(_request: Any) -> None:
+    # No Exception: like the end of the process, nothing in the app catches it.
+    raise KeyboardInterrupt
+
+
+def test_attempts_that_end_without_a_word_count(deployed, monkeypatch):
+    image_id = deployed.upload(photograph(32, 24)).json_body["id"]
+    event = deployed.event(f"images/{image_id}")
+
+    def die_writing_renditions(request: Any) -> None:
+        if "/renditions/" in request.url:
+            die(request)
+
+    with deployed.s3_fault("PutObject", die_writing_renditions):
+        for _attempt in range(3):
+            lapse(deployed, monkeypatch, 0)
+            with pytest.raises(KeyboardInterrupt):
+                deployed.process(event)
+            # As long as Lambda gives an attempt, nobody can know that it is over.
+            assert deployed.get(f"/images/{image_id}").json_body["status"] == "pending"
+            lapse(deployed, monkeypatch, 3)
+            shown = deployed.get(f"/images/{image_id}").json_body
+            assert shown["status"] == ("pending" if _attempt < 2 else "failed")
+    assert shown["problem"]["type"] == "/problems/processing-failed"
+    assert [key for key in deployed.stored() if key.startswith("manifests/")]
+
+    deployed.process(event)
+    shown = deployed.get(f"/images/{image_id}").json_body
+    assert (shown["status"], shown["problem"]) == ("ready", None)
+    assert len(deployed.stored()) == 5
+
+
+def test_an_overwritten_image_fails_by_its_own_attempts(deployed, monkeypatch):
+    image_id = deployed.ready(photograph(32, 24, seed=1))
+    deployed.put(image_id, photograph(32, 24, seed=2))
+    event = deployed.event(f"images/{image_id}")
+    # Without a look at the manifest nothing can be noted.
+    with deployed.s3_fault("GetObject", answer(503, "SlowDown")), pytest.raises(ExceptionGroup):
+        deployed.process(event)
+    for status in ("pending", "pending", "failed"):
+        with (
+            deployed.s3_fault("ListObjectsV2", answer(503, "SlowDown")),
+            deployed.s3_fault("PutObject", unless_manifest),
+            pytest.raises(ExceptionGroup),
+        ):
+            deployed.process(event)
+        assert deployed.get(f"/images/{image_id}").json_body["status"] == status
+    deployed.put(image_id, photograph(32, 24, seed=3))
+    assert deployed.get(f"/images/{image_id}").json_body["status"] == "pending"
+
+
+def unless_manifest(request: Any) -> Any:
+    return None if "/manifests/" in request.url else answer(503, "SlowDown")(request)
+
+
+def test_an_upload_older_than_lambda_keeps_events_has_failed(deployed, monkeypatch):
+    image_id = deployed.upload(photograph(32, 24)).json_body["id"]
+    lapse(deployed, monkeypatch, 6 * 3600)
+    assert deployed.get(f"/images/{image_id}").json_body["status"] == "pending"
+    lapse(deployed, monkeypatch, 6.5 * 3600)
+    shown = deployed.get(f"/images/{image_id}").json_body
+    assert shown["status"] == "failed"
+    assert shown["problem"]["type"] == "/problems/processing-failed"
+
+    deployed.process(deployed.event(f"images/{image_id}"))
+    assert deployed.get(f"/images/{image_id}").json_body["status"] == "ready"
+
+
+def test_what_does_not_fit_the_functions_own_memory_is_rejected(deployed, monkeypatch):
+    data = photograph(1600, 1200)
+    image_id = deployed.upload(data).json_body["id"]
+    smaller = replace(deployed.worker_app.settings, function_memory=110 * 2**20)
+    monkeypatch.setattr(deployed.worker_app, "settings", smaller)
+
+    deployed.process(deployed.event(f"images/{image_id}"))
+
+    shown = deployed.get(f"/images/{image_id}").json_body
+    assert shown["status"] == "rejected"
+    assert shown["problem"]["type"] == "/problems/too-many-pixels"
+    assert "there are 110" in shown["problem"]["detail"]
+
+
+def test_the_api_admits_by_the_memory_of_the_function_that_decodes(
+    deployed, monkeypatch, assert_problem
+):
+    smaller = replace(deployed.api_app.settings, process_memory=110 * 2**20)
+    monkeypatch.setattr(deployed.api_app, "settings", smaller)
+    problem = assert_problem(deployed.upload(photograph(1600, 1200)), 422, "too-many-pixels")
+    assert "there are 110" in problem["detail"]
 
 
 def test_a_result_is_kept_when_a_later_attempt_fails(deployed):

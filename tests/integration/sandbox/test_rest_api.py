@@ -204,6 +204,22 @@ def test_gateway_responses_of_a_document_are_imported_and_replaced(aws, api, uni
         assert (answer.json() == {"gone": True}) is (status == 410)
 
 
+def test_errors_of_size_and_time_are_gateway_responses_too(aws, api):
+    api_id, url, _function = api
+    client = aws.client("apigateway")
+    own = {"application/json": '{"kind": "$context.error.responseType"}'}
+    for kind in ("REQUEST_TOO_LARGE", "INTEGRATION_TIMEOUT"):
+        client.put_gateway_response(restApiId=api_id, responseType=kind, responseTemplates=own)
+    client.create_deployment(restApiId=api_id, stageName="api")
+    for size in (5_000_000, 11_000_000):
+        large = httpx.post(
+            f"{url}/things", content=b"\0" * size, headers={"Content-Type": "image/png"}
+        )
+        assert (large.status_code, large.json()) == (413, {"kind": "REQUEST_TOO_LARGE"})
+    slow = httpx.get(f"{url}/things?kind=slow")
+    assert (slow.status_code, slow.json()) == (504, {"kind": "INTEGRATION_TIMEOUT"})
+
+
 def test_a_stage_of_a_stack_has_its_access_log(aws, unique, deploy_stack):
     template = Template()
     api = template.add_resource(

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
+from image_api.chalicelib.settings import DEFAULT_PROCESS_MEMORY, MIB
+
+CONFIG = Path(__file__).parents[3] / "image_api" / ".chalice" / "config.json"
 ENVIRONMENT = {
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_ACCESS_KEY_ID": "none",
@@ -47,3 +53,15 @@ def test_every_type_of_upload_reaches_the_function_as_bytes(load_app):
 def test_a_wrong_setting_stops_the_import(load_app, change, said):
     with pytest.raises(ValueError, match=said):
         load_app("image_api", ENVIRONMENT | change)
+
+
+def test_uploads_are_admitted_by_the_memory_that_process_has():
+    config = json.loads(CONFIG.read_text(encoding="utf-8"))
+    for stage in config["stages"].values():
+        functions = config["lambda_functions"]["process"] | stage.get("lambda_functions", {}).get(
+            "process", {}
+        )
+        variables = config["environment_variables"] | stage.get("environment_variables", {})
+        memory = functions["lambda_memory_size"]
+        assert variables["PROCESS_MEMORY_MB"] == str(memory)
+        assert memory * MIB == DEFAULT_PROCESS_MEMORY

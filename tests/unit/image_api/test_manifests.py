@@ -17,26 +17,25 @@ def test_manifests_come_back_as_they_were_written():
     for manifest in (
         manifests.ready(ORIGIN, Source("image/png", 640, 400), (rendition,)),
         manifests.rejected(ORIGIN, PROBLEM),
-        manifests.failed(ORIGIN, PROBLEM, 2),
+        manifests.attempted(ORIGIN, 2, 1_800_000_000.5),
     ):
         assert Manifest.from_json(manifest.to_json()) == manifest
         assert manifest.to_json() == manifest.to_json()
 
 
 @pytest.mark.parametrize(
-    ("version", "presets", "result"),
+    ("version", "same"),
     [
-        ("version-1", "presets-1", True),
-        ("version-2", "presets-1", False),
-        ("version-1", "presets-2", False),
+        ("version-1", True),
+        ("version-2", False),
     ],
 )
-def test_a_result_is_that_of_its_upload_and_presets(version, presets, result):
-    assert manifests.rejected(ORIGIN, PROBLEM).is_result_of(version, presets) is result
-
-
-def test_a_failure_is_no_result():
-    assert not manifests.failed(ORIGIN, PROBLEM, 3).is_result_of("version-1", "presets-1")
+def test_a_manifest_is_of_one_version_of_the_upload(version, same):
+    result, attempt = manifests.rejected(ORIGIN, PROBLEM), manifests.attempted(ORIGIN, 3, 0)
+    assert result.is_result_of(version) is same
+    assert attempt.is_attempt_at(version) is same
+    assert not result.is_attempt_at(version)
+    assert not attempt.is_result_of(version)
 
 
 def test_every_refusal_has_a_problem_type():

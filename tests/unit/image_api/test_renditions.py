@@ -20,7 +20,7 @@ from image_api.chalicelib.refusals import (
     TooManyPixels,
     UnsupportedFormat,
 )
-from image_api.chalicelib.renditions import render
+from tests.unit.image_api.rendering import render
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from image_api.chalicelib import admission, presets
+from image_api.chalicelib import presets
 from image_api.chalicelib.presets import AnimationBudget, Preset, Watermark, parse
+from image_api.chalicelib.settings import DEFAULT_PROCESS_MEMORY
 
 DOCS = Path(__file__).parents[3] / "docs"
 TEXT = (DOCS / "renditions.md").read_text(encoding="utf-8")
@@ -64,4 +65,4 @@ def test_links_lead_to_files():
 
 def test_the_decision_names_the_memory_of_the_function():
     decision = (DOCS / "decisions" / "image-admission.md").read_text(encoding="utf-8")
-    assert f"{admission.DEFAULT_MEMORY // 2**20:,} MB" in decision
+    assert f"{DEFAULT_PROCESS_MEMORY // 2**20:,} MB" in decision

@@ -181,5 +181,6 @@ def test_the_inputs_of_the_second_stack_are_outputs_of_the_first():
 
 def test_an_image_counts_as_failed_when_lambda_gives_up():
     assert manifests.INVOCATIONS == 1 + resources.RETRIES
+    assert manifests.GIVEN_UP_AFTER >= resources.EVENT_AGE_SECONDS + 3 * 120
     events = resources.operations().to_dict()["Resources"]["ProcessEvents"]["Properties"]
     assert events["MaximumRetryAttempts"] == resources.RETRIES

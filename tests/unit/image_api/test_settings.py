@@ -21,8 +21,16 @@ def test_a_stage_that_says_nothing_is_closed():
 
 def test_optional_settings_are_read():
     settings = Settings.from_environment(
-        GOOD | {"MAX_UPLOAD_BYTES": "1000", "CDN_BASE_URL": "https://img.example.com/a/"}
+        GOOD
+        | {
+            "MAX_UPLOAD_BYTES": "1000",
+            "CDN_BASE_URL": "https://img.example.com/a/",
+            "PROCESS_MEMORY_MB": "3008",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
+        }
     )
+    assert settings.process_memory == 3008 * 2**20
+    assert settings.function_memory == 512 * 2**20
     assert settings.max_upload_bytes == 1000
     assert settings.cdn_base_url == "https://img.example.com/a"
 
@@ -39,6 +47,8 @@ def test_optional_settings_are_read():
         ({"MAX_UPLOAD_BYTES": "0"}, "MAX_UPLOAD_BYTES is '0'; it must be a whole number"),
         ({"MAX_UPLOAD_BYTES": "50 MB"}, "MAX_UPLOAD_BYTES is '50 MB'"),
         ({"MAX_UPLOAD_BYTES": "9" * 5000}, "MAX_UPLOAD_BYTES"),
+        ({"PROCESS_MEMORY_MB": "1.5 GB"}, "PROCESS_MEMORY_MB is '1.5 GB'; .* lambda_memory_size"),
+        ({"PROCESS_MEMORY_MB": "10241"}, "a whole number from 1 to 10240"),
         ({"CDN_BASE_URL": "http://img.example.com"}, "it must be an https URL"),
         ({"CDN_BASE_URL": "img.example.com"}, "it must be an https URL"),
         ({"CDN_BASE_URL": "https://img.example.com/?a=b"}, "it must be an https URL"),

@@ -75,7 +75,7 @@ def test_a_body_that_always_breaks_off_is_an_outage_not_an_image(s3, store):
 def test_a_manifest_that_another_run_has_replaced_is_left_alone(s3, store, code, status):
     stored = StoredManifest(MANIFEST, '"etag"')
     s3.add_client_error("put_object", code, http_status_code=status)
-    assert store.put_manifest(IMAGE_ID, MANIFEST, stored) is False
+    assert store.put_manifest(IMAGE_ID, MANIFEST, stored) is None
     s3.add_client_error("delete_object", code, http_status_code=status)
     store.delete_manifest(IMAGE_ID, stored)
 

@@ -13,7 +13,7 @@ from image_api import draw_watermark
 from image_api.chalicelib import watermark
 from image_api.chalicelib.geometry import SHARES
 from image_api.chalicelib.presets import PRESETS, Preset, Presets, Watermark
-from image_api.chalicelib.renditions import render
+from tests.unit.image_api.rendering import render
 
 STYLE = next(iter(PRESETS)).watermark
 TEXT = Watermark(text="© Example", scale=0.4)

@@ -36,7 +36,7 @@ class Function:
     concurrency: int | None = None
 
 
-_CHANGE = ("DeleteItem", "GetItem", "PutItem")
+_CHANGE = ("DeleteItem", "GetItem", "PutItem", "UpdateItem")
 """An item that changes has other rows for its tags: they come and go in the same transaction, which
 needs the permissions of the actions in it. The item is read where If-Match lists several ETags."""
 
@@ -47,10 +47,13 @@ FUNCTIONS: Mapping[str, Function] = {
     ),
     "get_item": Function("/items/{item_id}", "get", table=("GetItem",)),
     "put_item": Function("/items/{item_id}", "put", table=_CHANGE),
-    "patch_item": Function("/items/{item_id}", "patch", table=(*_CHANGE, "UpdateItem")),
-    # Without If-Match the rows go after the item, in requests of their own.
+    "patch_item": Function("/items/{item_id}", "patch", table=_CHANGE),
+    # The key of an item stays a while, so a delete is an update. Without If-Match the rows of the
+    # tags go after the item, in requests of their own.
     "delete_item": Function(
-        "/items/{item_id}", "delete", table=("BatchWriteItem", "DeleteItem", "GetItem")
+        "/items/{item_id}",
+        "delete",
+        table=("BatchWriteItem", "DeleteItem", "GetItem", "UpdateItem"),
     ),
     "write_items": Function(
         "/items:batch", "post", table=("BatchGetItem", "BatchWriteItem", *_CHANGE)

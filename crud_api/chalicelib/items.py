@@ -33,6 +33,19 @@ class Content:
 
 
 @dataclass(frozen=True)
+class Changes:
+    """What a write changes of an item it need not know; None leaves a part as it is.
+
+    `attributes` takes the place of what there is, `attributes_patch` is merged into it.
+    """
+
+    texts: Mapping[str, str]
+    tags: tuple[str, ...] | None = None
+    attributes: Mapping[str, Json] | None = None
+    attributes_patch: Mapping[str, Json] | None = None
+
+
+@dataclass(frozen=True)
 class Item:
     """An item as it is stored; `updated_at` is RFC 3339 in UTC with microseconds."""
 
@@ -54,7 +67,7 @@ class Item:
     @property
     def position(self) -> str:
         """Where the item stands in the list: its time of creation, then its ID. Unique."""
-        return f"{self.created_at}#{self.id}"
+        return position_of(self.id, self.revision.created)
 
 
 class InvalidItemError(ValueError):
@@ -63,6 +76,11 @@ class InvalidItemError(ValueError):
     def __init__(self, faults: tuple[Fault, ...]) -> None:
         super().__init__("; ".join(f"{fault.pointer}: {fault.detail}" for fault in faults))
         self.faults = faults
+
+
+def position_of(item_id: str, created: int) -> str:
+    """Return where an item stands in the list that was created then, in microseconds since 1970."""
+    return f"{clock.text_of(created)}#{item_id}"
 
 
 def is_id(text: str) -> bool:
@@ -150,13 +168,28 @@ def patch_faults(patch: Json) -> tuple[Fault, ...]:
     return faults + faults_of(merge_patch({"name": "-"}, known))
 
 
-def text_changes(patch: Mapping[str, Json]) -> dict[str, str]:
-    """Return the new texts of a valid merge patch of nothing but `name` and `description`.
+def changes_of_patch(patch: Mapping[str, Json]) -> Changes:
+    """Return what a valid merge patch changes, whatever item it is for."""
+    # RFC 7396: null removes the member, which makes it empty.
+    texts = {
+        name: value if isinstance(value, str) else ""
+        for name, value in patch.items()
+        if name in ("name", "description")
+    }
+    tags = patch.get("tags") or []
+    attributes = patch.get("attributes")
+    return Changes(
+        texts,
+        tuple(str(tag) for tag in tags) if "tags" in patch and isinstance(tags, list) else None,
+        {} if "attributes" in patch and attributes is None else None,
+        attributes if isinstance(attributes, dict) and attributes else None,
+    )
 
-    Such a patch says all about the members it changes, so it needs no item to be merged into.
-    """
-    # RFC 7396: null removes the member, which makes the description empty.
-    return {name: value if isinstance(value, str) else "" for name, value in patch.items()}
+
+def changes_to(content: Content) -> Changes:
+    """Return the changes that make `content` of any item."""
+    texts = {"name": content.name, "description": content.description}
+    return Changes(texts, content.tags, content.attributes)
 
 
 def _text(value: Json, pointer: str, least: int, most: int, faults: list[Fault]) -> str:

@@ -1,8 +1,9 @@
 """The use cases: one function an operation of the API. Each raises `Problem` where it cannot be."""
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TypeVar
 
 from problem_details import Problem
@@ -130,12 +131,17 @@ def replace_item(table: ItemTable, item_id: str, content: Content, if_match: Ent
         table.write(Write(item_id, item, expected))
         return item
 
+    def write_any() -> Item:
+        table.check_size(new_item(item_id, content))
+        return table.update(item_id, None, items.changes_to(content))
+
     # RFC 9110, section 13.1.1: without a current representation If-Match does not hold.
     return _change(
         table,
         item_id,
         if_match,
-        write,
+        write_any if if_match.any_tag else _for_single(if_match, write),
+        lambda current: write(current.revision),
         problems.missing(item_id),
     )
 
@@ -144,8 +150,10 @@ def replace_item(table: ItemTable, item_id: str, content: Content, if_match: Ent
 def patch_item(table: ItemTable, item_id: str, patch: Json, if_match: EntityTags | None) -> Item:
     """Apply a JSON Merge Patch (RFC 7396) to the item.
 
-    A patch of nothing but name and description, for one ETag, is one request. Any other needs the
-    item it changes: this reads it, and writes on the condition that its revision is the one read.
+    This is one request, unless the answer needs to be known to write it: where the tags become
+    others, or the patch of the attributes is a long one. Then the item is read or, where the
+    condition of the first request failed, known by that, and written as a whole on the condition
+    that its revision is still that one.
     """
     if if_match is None:
         raise _precondition_required("patch the item")
@@ -154,21 +162,29 @@ def patch_item(table: ItemTable, item_id: str, patch: Json, if_match: EntityTags
         raise problems.of_faults(problems.INVALID_ITEM, faults)
     if not items.is_id(item_id):
         raise problems.not_found(item_id)
+    changes = items.changes_of_patch(patch)
     expected = if_match.single()
-    if expected is not None and patch and patch.keys() <= {"name", "description"}:
-        return _patch_texts(table, item_id, patch, expected)
-    for _ in range(TRIES):
-        current = get_item(table, item_id)
-        if not if_match.matches_strongly(current.revision.text):
-            raise problems.stale(item_id, current)
+
+    def update() -> Item:
+        return table.update(item_id, expected, changes)
+
+    def write(current: Item) -> Item:
         content = content_of(merge_patch(items.document_of_content(current.content), patch))
         item = next_item(item_id, content, current.revision)
-        try:
-            table.write(Write(item_id, item, current.revision))
-        except ConditionFailedError:
-            continue
+        table.write(Write(item_id, item, current.revision))
         return item
-    raise problems.edit_conflict()
+
+    known = if_match.any_tag or (
+        expected is not None and (changes.tags is None or expected.rows.stands_for(changes.tags))
+    )
+    return _change(
+        table,
+        item_id,
+        if_match,
+        update if known and table.takes(changes) else None,
+        write,
+        problems.not_found(item_id),
+    )
 
 
 @storage_problems()
@@ -184,7 +200,14 @@ def delete_item(table: ItemTable, item_id: str, if_match: EntityTags | None) -> 
     def write(expected: Revision) -> None:
         table.write(Write(item_id, None, expected))
 
-    _change(table, item_id, if_match, write, problems.not_found(item_id))
+    _change(
+        table,
+        item_id,
+        if_match,
+        _for_single(if_match, write),
+        lambda current: write(current.revision),
+        problems.not_found(item_id),
+    )
 
 
 def content_of(document: Json) -> Content:
@@ -215,40 +238,41 @@ def next_item(item_id: str, content: Content, expected: Revision) -> Item:
     return Item(item_id, content, expected.next(content.tags), clock.text_of(now))
 
 
-def _patch_texts(
-    table: ItemTable, item_id: str, patch: Mapping[str, Json], expected: Revision
-) -> Item:
-    now = clock.text_of(max(clock.now(), expected.created))
-    try:
-        return table.update_texts(item_id, expected, items.text_changes(patch), now)
-    except ConditionFailedError as error:
-        if error.current is None:
-            raise problems.not_found(item_id) from error
-        raise problems.stale(item_id, error.current) from error
+def _for_single(
+    if_match: EntityTags, write: Callable[[Revision], Changed]
+) -> Callable[[], Changed] | None:
+    """Return the write of the one revision that `if_match` names, None where it names several."""
+    expected = if_match.single()
+    return None if expected is None else partial(write, expected)
 
 
 def _change(
     table: ItemTable,
     item_id: str,
     if_match: EntityTags,
-    write: Callable[[Revision], Changed],
+    first: Callable[[], Changed] | None,
+    again: Callable[[Item], Changed],
     missing: Problem,
 ) -> Changed:
-    """Carry out a write of the revision that `if_match` names, or of the stored one it matches."""
-    expected = if_match.single()
+    """Carry out a write on a condition of its own.
+
+    `first` needs not know the item; where there is no such write, the item is read. `again` writes
+    the revision that is known since.
+    """
+    write = first
     for _ in range(TRIES):
-        if expected is None:
+        if write is None:
             current = table.get(item_id)
         else:
             try:
-                return write(expected)
+                return write()
             except ConditionFailedError as error:
                 current = error.current
         if current is None:
             raise missing
         if not if_match.matches_strongly(current.revision.text):
             raise problems.stale(item_id, current)
-        expected = current.revision
+        write = partial(again, current)
     raise problems.edit_conflict()
 
 

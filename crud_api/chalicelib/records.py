@@ -4,8 +4,12 @@ Three kinds of rows share the key `id`. An item is a row under its ID. Each of i
 more, under ID#generation#number, by which the index finds it. An idempotency key is a row under
 #idempotency#digest, which expires. No ID has a number sign, so no two kinds meet.
 
+Of an item that was deleted its key and position stay for a while: a create that is sent again finds
+by them that it was done (docs/decisions/items-deleted-rows.md).
+
 `attributes` is stored as JSON text. As a DynamoDB map it would lose what its numbers looked like
-(1.10 becomes 1.1) and could not hold an empty name: docs/decisions/items-attributes-as-text.md.
+(1.10 becomes 1.1) and could not hold an empty name. `patches` has the merge patches that it was
+changed by since, each as text: docs/decisions/items-attributes-as-text.md.
 """
 
 import base64
@@ -14,16 +18,31 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from .items import Content, Item
-from .revisions import TagRows, revision_of
+from . import clock
+from .items import Content, Item, position_of
+from .merge_patch import merge_patch
+from .revisions import Revision, TagRows
 from .strict_json import dumps, loads
 
 MAX_BYTES = 400 * 1024
 """The largest item DynamoDB stores ("Constraints in Amazon DynamoDB")."""
 
+MAX_PATCHES_BYTES = 2_048
+"""What `patches` may grow to: all of it is paid for by each write, until one rewrites the item."""
+
+PATCH_OVERHEAD = 32
+"""Counted for each patch, so that short ones do not become many to read."""
+
+KEEP_DELETED_SECONDS = 60 * 60
+"""How long the row of a deleted item stays, longer than any request is tried again."""
+
 KEY = "id"
+NONCE = "nonce"
 LIST = "list"
 POSITION = "position"
+ROWS = "rows"
+PATCHES = "patches"
+PATCHED = "patched"
 EXPIRES = "expires"
 
 Record: TypeAlias = dict[str, dict[str, Any]]
@@ -67,19 +86,39 @@ def record_of_item(item: Item, shards: int) -> Record:
         "description": {"S": item.content.description},
         "tags": {"L": [{"S": tag} for tag in item.content.tags]},
         "attributes": {"S": dumps(dict(item.content.attributes))},
-        "revision": {"S": item.revision.text},
         "updated_at": {"S": item.updated_at},
         LIST: {"S": list_key(item.id, None, shards)},
-        POSITION: {"S": item.position},
+        **revision_attributes(item.id, item.revision),
     }
+
+
+def revision_attributes(item_id: str, revision: Revision) -> Record:
+    """Return the attributes that are the revision of an item, each with a value of its own."""
+    attributes: Record = {
+        "version": {"N": str(revision.version)},
+        NONCE: {"S": revision.nonce.hex()},
+        POSITION: {"S": position_of(item_id, revision.created)},
+    }
+    if revision.rows.count:
+        attributes[ROWS] = {"S": revision.rows.packed.hex()}
+    return attributes
+
+
+def item_or_none(record: Mapping[str, Mapping[str, Any]]) -> Item | None:
+    """Return the item a row holds, None where it was deleted or there is no row."""
+    return item_of(record) if NONCE in record else None
 
 
 def item_of(record: Mapping[str, Mapping[str, Any]]) -> Item:
     """Return the item a row holds. KeyError or ValueError: this app did not write it."""
     item_id = record[KEY]["S"]
     attributes = loads(record["attributes"]["S"].encode())
+    for patch in record[PATCHES]["L"] if PATCHES in record else ():
+        attributes = merge_patch(attributes, loads(patch["S"].encode()))
     if not isinstance(attributes, dict):
         raise ValueError(f"attributes of item {item_id} are not an object")
+    created_at = record[POSITION]["S"].partition("#")[0]
+    rows = bytes.fromhex(record[ROWS]["S"]) if ROWS in record else b""
     return Item(
         id=item_id,
         content=Content(
@@ -88,8 +127,14 @@ def item_of(record: Mapping[str, Mapping[str, Any]]) -> Item:
             tags=tuple(tag["S"] for tag in record["tags"]["L"]),
             attributes=attributes,
         ),
-        revision=revision_of(record["revision"]["S"]),
-        updated_at=record["updated_at"]["S"],
+        revision=Revision(
+            clock.microseconds_of(created_at),
+            int(record["version"]["N"]),
+            bytes.fromhex(record[NONCE]["S"]),
+            TagRows.unpacked(rows),
+        ),
+        # Written by another machine, whose clock may be behind.
+        updated_at=max(record["updated_at"]["S"], created_at),
     )
 
 
@@ -132,6 +177,11 @@ def replay_of(record: Mapping[str, Mapping[str, Any]]) -> Replay:
         revision=record["revision"]["S"],
         expires=int(record[EXPIRES]["N"]),
     )
+
+
+def patch_size(text: str) -> int:
+    """Return what a patch counts towards MAX_PATCHES_BYTES."""
+    return len(text.encode()) + PATCH_OVERHEAD
 
 
 def stored_bytes(record: Record) -> int:

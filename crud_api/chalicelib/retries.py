@@ -130,12 +130,15 @@ def pause(attempt: int, deadline: Deadline) -> bool:
     return True
 
 
-def call(client: Any, operation: str, deadline: Deadline, **parameters: Any) -> tuple[Any, bool]:
+def call(
+    client: Any, operation: str, deadline: Deadline, *, repeatable: bool = True, **parameters: Any
+) -> tuple[Any, bool]:
     """Call AWS until it answers or refuses for good.
 
     Returns the answer and whether an attempt before it may have been carried out. Raises
     UnavailableError, or the ClientError that another attempt would not change; a ClientError
-    raised after such an attempt has the attribute `unsure` set to True.
+    raised after such an attempt has the attribute `unsure` set to True. A call that is not
+    `repeatable` is not made again after an attempt that may have been carried out.
     """
     unsure = False
     attempt = 0
@@ -147,7 +150,7 @@ def call(client: Any, operation: str, deadline: Deadline, **parameters: Any) -> 
                 error.unsure = unsure
                 raise
             unsure = unsure or is_unsure(error)
-            if not pause(attempt, deadline):
+            if (unsure and not repeatable) or not pause(attempt, deadline):
                 raise UnavailableError(
                     f"{operation}: {error}", unsure=unsure, conflicts=conflicts_of(error)
                 ) from error

@@ -3,7 +3,7 @@
 The ETag of an item is the text of its revision. A conditional write brings it back, and with it
 the item's version, its time of creation and the rows of the tag index that this revision has: the
 write needs no read before it. Nothing is believed on that ground alone, because the condition of
-the write compares the whole text with what is stored
+the write compares every part with what is stored
 (docs/decisions/items-etag-carries-metadata.md).
 """
 
@@ -15,7 +15,9 @@ import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-_HEAD = struct.Struct(">QI8s")
+NONCE_BYTES = 8
+
+_HEAD = struct.Struct(f">QI{NONCE_BYTES}s")
 _TAGS = struct.Struct(">B6s8s")
 
 
@@ -39,6 +41,16 @@ class TagRows:
             return cls()
         return cls(len(ordered), secrets.token_bytes(6), _digest(ordered))
 
+    @classmethod
+    def unpacked(cls, packed: bytes) -> "TagRows":
+        """Return the mark that `packed` is of; struct.error where it is of none."""
+        return cls(*_TAGS.unpack(packed)) if packed else cls()
+
+    @property
+    def packed(self) -> bytes:
+        """The mark as 15 bytes, none where there are no rows."""
+        return _TAGS.pack(self.count, self.generation, self.digest) if self.count else b""
+
     def stands_for(self, tags: Iterable[str]) -> bool:
         """Whether these are the rows of exactly those tags, in any order."""
         ordered = sorted(tags)
@@ -60,7 +72,7 @@ class Revision:
     @classmethod
     def first(cls, created: int, tags: Iterable[str]) -> "Revision":
         """Return the revision of a new item."""
-        return cls(created, 1, secrets.token_bytes(8), TagRows.of(tags))
+        return cls(created, 1, new_nonce(), TagRows.of(tags))
 
     def next(self, tags: Iterable[str] | None = None) -> "Revision":
         """Return the revision of the write after this one; `tags` None leaves the tags as is."""
@@ -68,15 +80,18 @@ class Revision:
         rows = self.rows
         if listed is not None and not rows.stands_for(listed):
             rows = TagRows.of(listed)
-        return Revision(self.created, self.version + 1, secrets.token_bytes(8), rows)
+        return Revision(self.created, self.version + 1, new_nonce(), rows)
 
     @property
     def text(self) -> str:
         """The revision as text, of the characters A-Z a-z 0-9 _ and -."""
-        packed = _HEAD.pack(self.created, self.version, self.nonce)
-        if self.rows.count:
-            packed += _TAGS.pack(self.rows.count, self.rows.generation, self.rows.digest)
+        packed = _HEAD.pack(self.created, self.version, self.nonce) + self.rows.packed
         return base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
+
+
+def new_nonce() -> bytes:
+    """Return what tells one write from all others."""
+    return secrets.token_bytes(NONCE_BYTES)
 
 
 def parse_revision(text: str) -> Revision | None:
@@ -84,9 +99,7 @@ def parse_revision(text: str) -> Revision | None:
     try:
         packed = base64.urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
         created, version, nonce = _HEAD.unpack(packed[: _HEAD.size])
-        rows = TagRows()
-        if len(packed) > _HEAD.size:
-            rows = TagRows(*_TAGS.unpack(packed[_HEAD.size :]))
+        rows = TagRows.unpacked(packed[_HEAD.size :])
     except (ValueError, binascii.Error, struct.error):
         return None
     revision = Revision(created, version, nonce, rows)

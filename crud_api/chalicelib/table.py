@@ -2,19 +2,20 @@
 
 import logging
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import botocore.exceptions
 
-from . import clock, records, retries
-from .items import Item
+from . import clock, expressions, records, retries
+from .items import Changes, Item
 from .pages import Entry, Page, newest
 from .records import Record, Replay
 from .retries import Deadline, UnavailableError
-from .revisions import Revision
+from .revisions import Revision, new_nonce
+from .strict_json import dumps
 
 INDEX_NAME = "newest"
 
@@ -33,6 +34,9 @@ PAGE_BYTES = 1_000_000
 
 CLOCK_MICROSECONDS = 5_000_000
 """How far the clocks of two functions may differ, with a wide margin."""
+
+Again: TypeAlias = Callable[[Sequence[Record]], Sequence[Record]]
+"""Makes writes that may have been done, and returns those that are not."""
 
 logger = logging.getLogger(__name__)
 
@@ -74,9 +78,8 @@ class TransactionTooLargeError(ValueError):
 class ItemTooLargeError(ValueError):
     """The item would be larger than DynamoDB stores."""
 
-    def __init__(self, size: int | None) -> None:
-        most = f"{records.MAX_BYTES:,} bytes"
-        super().__init__(f"more than {most}" if size is None else f"{size:,} of at most {most}")
+    def __init__(self, size: int) -> None:
+        super().__init__(f"{size:,} of at most {records.MAX_BYTES:,} bytes")
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,7 @@ class ItemTable:
             Key=records.key_of(item_id),
             ConsistentRead=True,
         )
-        return records.item_of(response["Item"]) if "Item" in response else None
+        return records.item_or_none(response.get("Item", {}))
 
     def get_many(self, ids: Sequence[str]) -> dict[str, Item]:
         """Return the items of up to 100 IDs that there are, read as `get` does."""
@@ -149,14 +152,21 @@ class ItemTable:
             except ConditionsFailedError as error:
                 raise ConditionFailedError(error.current[0]) from error
             return
+        self._write_item(write)
+
+    def _write_item(self, write: Write, *, unsure: bool = False) -> None:
+        """Carry out a change, without the rows of the tag index.
+
+        `unsure` says that an attempt of another kind may have done it.
+        """
         [(kind, parameters)] = self._item_action(write).items()
-        operation = {"Put": "put_item", "Delete": "delete_item"}[kind]
+        operation = {"Put": "put_item", "Update": "update_item"}[kind]
         try:
             self._call(operation, **parameters)
         except botocore.exceptions.ClientError as error:
-            current = _failed_condition(error)
-            if not _was_done(write, current, unsure=error.unsure):
-                raise ConditionFailedError(current) from error
+            record = _failed_record(error)
+            if not _was_done(write, record, unsure=unsure or error.unsure):
+                raise ConditionFailedError(records.item_or_none(record)) from error
 
     def create(self, item: Item, replay: Replay | None) -> None:
         """Store a new item and, in the same request, the idempotency key it came with.
@@ -194,46 +204,66 @@ class ItemTable:
             request["PutRequest"]["Item"][records.KEY]["S"].partition("#")[0]
             for request in self._batch([{"PutRequest": {"Item": row}} for row in rows])
         }
-        listed = [item for item in items if item.id not in missed]
+        listed = {item.id: item for item in items if item.id not in missed}
+
+        def again(requests: Sequence[Record]) -> Sequence[Record]:
+            """Make writes that may have been done, which need a condition now."""
+            return [
+                request
+                for request in requests
+                if not self._created(listed[request["PutRequest"]["Item"][records.KEY]["S"]])
+            ]
+
         left = self._batch(
             [
                 {"PutRequest": {"Item": records.record_of_item(item, self._shards)}}
-                for item in listed
-            ]
+                for item in listed.values()
+            ],
+            again,
         )
         return missed | {request["PutRequest"]["Item"][records.KEY]["S"] for request in left}
 
-    def update_texts(
-        self, item_id: str, expected: Revision, changes: Mapping[str, str], updated_at: str
-    ) -> Item:
-        """Set the name or description of an item, and return it whole.
+    def takes(self, changes: Changes) -> bool:
+        """Whether `update` may have room for the changes."""
+        patch = changes.attributes_patch
+        if patch is None:
+            return True
+        return records.patch_size(dumps(dict(patch))) <= records.MAX_PATCHES_BYTES
 
-        ConditionFailedError as in `write`. ItemTooLargeError, found by DynamoDB alone, because
-        the rest of the item is not known here.
+    def update(self, item_id: str, expected: Revision | None, changes: Changes) -> Item:
+        """Change a part of an item in one request, of any revision where `expected` is None.
+
+        Returns the item whole. `changes.tags`, where they are set, are those it has.
+        ConditionFailedError as in `write`, and also where it holds but the item has to be written
+        whole: it has no room for a patch more, or its tags are others.
         """
-        revision = expected.next()
-        values = {**changes, "revision": revision.text, "updated_at": updated_at}
+        begun = clock.now()
+        nonce = new_nonce()
+        updated_at = clock.text_of(begun)
+        parameters = expressions.change(item_id, expected, changes, nonce, updated_at)
         try:
             response, _ = self._call(
                 "update_item",
                 TableName=self._name,
-                Key=records.key_of(item_id),
-                UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in values),
-                ConditionExpression="#revision = :expected",
-                # `name` is a reserved word of expressions.
-                ExpressionAttributeNames={f"#{name}": name for name in values},
-                ExpressionAttributeValues={
-                    **{f":{name}": {"S": value} for name, value in values.items()},
-                    ":expected": {"S": expected.text},
-                },
+                # Of any revision is also of the one that an attempt has made.
+                repeatable=expected is not None,
                 ReturnValues="ALL_NEW",
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                **parameters,
             )
+        except UnavailableError as error:
+            if expected is not None or not error.unsure:
+                raise
+            current = self._look(item_id, error)
+            if current is not None and current.revision.nonce == nonce:
+                return current
+            if current is None or not _is_older(current.updated_at, begun):
+                raise _unknown_outcome() from error
+            raise ConditionFailedError(current) from error
         except botocore.exceptions.ClientError as error:
             if "maximum allowed size" in str(error):
-                raise ItemTooLargeError(None) from error
-            current = _failed_condition(error)
-            if current is not None and current.revision == revision:
+                raise ConditionFailedError(self.get(item_id)) from error
+            current = records.item_or_none(_failed_record(error))
+            if current is not None and current.revision.nonce == nonce:
                 return current
             if error.unsure:
                 raise _unknown_outcome() from error
@@ -248,18 +278,21 @@ class ItemTable:
         """
         begun = clock.now()
         try:
-            response = self._client.delete_item(
+            response, _ = self._call(
+                "update_item",
                 TableName=self._name,
-                Key=records.key_of(item_id),
+                repeatable=False,
                 ReturnValues="ALL_OLD",
+                **expressions.deletion(item_id, None),
             )
-        except retries.FAILURES as error:
-            if not retries.is_temporary(error):
+        except UnavailableError as error:
+            if not error.unsure:
                 raise
-            return self._delete_again(item_id, begun, unsure=retries.is_unsure(error))
-        if "Attributes" not in response:
+            return self._delete_again(item_id, begun, error)
+        except botocore.exceptions.ClientError as error:
+            _failed_record(error)
             return False
-        self._delete_rows(records.item_of(response["Attributes"]))
+        self._delete_rows(records.item_or_none(response["Attributes"]))
         return True
 
     def page(self, after: str | None, limit: int, tag: str | None) -> Page:
@@ -324,30 +357,38 @@ class ItemTable:
                 "batch_get_item",
                 RequestItems={self._name: {"Keys": keys, "ConsistentRead": True}},
             )
-            found = [records.item_of(record) for record in response["Responses"][self._name]]
+            rows = response["Responses"][self._name]
             unread = response.get("UnprocessedKeys", {}).get(self._name, {}).get("Keys", ())
             left = {key[records.KEY]["S"] for key in unread}
-            yield {item.id: item for item in found}, left
-            attempt = 0 if found else attempt + 1
-            if left and not found and not retries.pause(attempt - 1, self._until()):
+            yield {item.id: item for item in map(records.item_or_none, rows) if item}, left
+            attempt = 0 if rows else attempt + 1
+            if left and not rows and not retries.pause(attempt - 1, self._until()):
                 raise UnavailableError("batch_get_item: unprocessed keys", unsure=False)
 
-    def _batch(self, requests: Sequence[Record]) -> list[Record]:
-        """Send the requests of BatchWriteItem, and return those that DynamoDB did not process."""
+    def _batch(self, requests: Sequence[Record], again: Again | None = None) -> list[Record]:
+        """Send the requests of BatchWriteItem, and return those that DynamoDB did not process.
+
+        Those of an attempt that may have been carried out are left to `again`, where it is given.
+        """
         chunks = [
             requests[start : start + BATCH_WRITES]
             for start in range(0, len(requests), BATCH_WRITES)
         ]
-        return [left for part in self._pool.map(self._batch_chunk, chunks) for left in part]
+        parts = self._pool.map(lambda chunk: self._batch_chunk(chunk, again), chunks)
+        return [left for part in parts for left in part]
 
-    def _batch_chunk(self, requests: Sequence[Record]) -> Sequence[Record]:
+    def _batch_chunk(self, requests: Sequence[Record], again: Again | None) -> Sequence[Record]:
         attempt = 0
         while requests:
             try:
                 response, _ = self._call(
-                    "batch_write_item", RequestItems={self._name: list(requests)}
+                    "batch_write_item",
+                    repeatable=again is None,
+                    RequestItems={self._name: list(requests)},
                 )
-            except UnavailableError:
+            except UnavailableError as error:
+                if again is not None and error.unsure:
+                    return again(requests)
                 logger.warning("%d writes of a batch are not done", len(requests), exc_info=True)
                 return requests
             left = response.get("UnprocessedItems", {}).get(self._name, [])
@@ -358,12 +399,24 @@ class ItemTable:
                 break
         return requests
 
+    def _created(self, item: Item) -> bool:
+        """Store a new item unless it is there or was, and tell whether that is known."""
+        if not self._until().allows(retries.ATTEMPT_SECONDS):
+            return False
+        try:
+            self._write_item(Write(item.id, item, None), unsure=True)
+        except UnavailableError:
+            logger.warning("a write of a batch is not done", exc_info=True)
+            return False
+        return True
+
     def _transact(self, writes: Sequence[Write], replay: Replay | None) -> None:
         """Carry out the writes, all or none, and store `replay` with them."""
         row_actions = [action for write in writes for action in self._row_actions(write)]
         actions = [self._item_action(write) for write in writes]
         if replay is not None:
-            actions.insert(0, self._replay_action(replay))
+            key = expressions.key_creation(replay)
+            actions.insert(0, {"Put": {"TableName": self._name, **key}})
         whole = len(actions) + len(row_actions) <= MAX_TRANSACTION
         if not whole:
             # An item and its rows need not change at once: an item counts with the rows that
@@ -385,18 +438,15 @@ class ItemTable:
 
     def _item_action(self, write: Write) -> dict[str, dict[str, Any]]:
         """Return the action that stores or deletes the item, on the condition of the write."""
-        common: dict[str, Any] = {
-            "TableName": self._name,
-            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-        }
-        if write.expected is None:
-            common["ConditionExpression"] = "attribute_not_exists(id)"
-        else:
-            common["ConditionExpression"] = "revision = :expected"
-            common["ExpressionAttributeValues"] = {":expected": {"S": write.expected.text}}
         if write.item is None:
-            return {"Delete": {"Key": records.key_of(write.item_id), **common}}
-        return {"Put": {"Item": records.record_of_item(write.item, self._shards), **common}}
+            deletion = expressions.deletion(write.item_id, write.expected)
+            return {"Update": {"TableName": self._name, **deletion}}
+        record = records.record_of_item(write.item, self._shards)
+        if write.expected is None:
+            parameters = expressions.creation(record)
+        else:
+            parameters = expressions.replacement(record, write.expected)
+        return {"Put": {"TableName": self._name, **parameters}}
 
     def _row_actions(self, write: Write) -> list[dict[str, dict[str, Any]]]:
         """Return the actions that give the item the rows of its tags and take the old ones away."""
@@ -411,43 +461,34 @@ class ItemTable:
             *({"Delete": {"TableName": self._name, "Key": records.key_of(row)}} for row in removed),
         ]
 
-    def _replay_action(self, replay: Replay) -> dict[str, dict[str, Any]]:
-        """Return the action that stores an idempotency key, unless it is there and valid."""
-        return {
-            "Put": {
-                "TableName": self._name,
-                "Item": records.record_of_replay(replay),
-                # DynamoDB deletes expired rows some time after they have expired.
-                "ConditionExpression": "attribute_not_exists(id) OR #expires <= :now",
-                "ExpressionAttributeNames": {"#expires": records.EXPIRES},
-                "ExpressionAttributeValues": {":now": {"N": str(clock.now() // 1_000_000)}},
-                "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-            }
-        }
-
-    def _delete_again(self, item_id: str, begun: int, *, unsure: bool) -> bool:
-        """Delete the item that an attempt at `begun` failed to, if it is still that item."""
+    def _delete_again(self, item_id: str, begun: int, failure: UnavailableError) -> bool:
+        """Delete the item that an attempt at `begun` may have deleted, if it is still that item."""
         attempt = 0
-        while True:
-            current = self.get(item_id)
-            if current is None:
-                return unsure
-            if unsure and current.revision.created > begun - CLOCK_MICROSECONDS:
+        current = self._look(item_id, failure)
+        while current is not None:
+            if not _is_older(current.created_at, begun):
                 # It may be another item, created after the attempt deleted the one there was.
-                raise _unknown_outcome()
+                raise _unknown_outcome() from failure
             try:
                 self.write(Write(item_id, None, current.revision))
-            except ConditionFailedError:
+            except ConditionFailedError as error:
                 if not retries.pause(attempt, self._until()):
-                    raise UnavailableError("delete_item: changed again", unsure=unsure) from None
+                    raise UnavailableError("update_item: changed again", unsure=True) from None
                 attempt += 1
+                current = error.current
             else:
                 return True
+        return True
 
-    def _delete_rows(self, item: Item) -> None:
-        self._remove_rows(
-            records.key_of(row) for row in records.tag_rows(item.id, item.revision.rows)
-        )
+    def _look(self, item_id: str, failure: UnavailableError) -> Item | None:
+        """Return the item as it is after a write that may have been done, if there is time."""
+        if not self._until().allows(retries.ATTEMPT_SECONDS):
+            raise failure
+        return self.get(item_id)
+
+    def _delete_rows(self, item: Item | None) -> None:
+        rows = records.tag_rows(item.id, item.revision.rows) if item else ()
+        self._remove_rows(map(records.key_of, rows))
 
     def _put_rows(self, rows: Iterable[Record]) -> None:
         if self._batch([{"PutRequest": {"Item": row}} for row in rows]):
@@ -496,24 +537,30 @@ def _leads_to(entry: Entry, items: Mapping[str, Item], tag: str | None) -> bool:
     return tag is None or entry.row in records.tag_rows(item.id, item.revision.rows)
 
 
-def _was_done(write: Write, current: Item | None, *, unsure: bool) -> bool:
-    """Whether the stored item shows that an attempt before the one that failed did the write.
+def _was_done(write: Write, record: Record, *, unsure: bool) -> bool:
+    """Whether the stored row shows that an attempt before the one that failed did the write.
 
     UnavailableError: it shows neither, so nothing can be said.
     """
-    if write.item is not None and current is not None:
-        if current.revision == write.item.revision:
-            return True
-        # Created by this very request, and changed by another since.
-        if write.expected is None and current.revision.created == write.item.revision.created:
-            return True
+    current = records.item_or_none(record)
+    if write.item and current and current.revision.nonce == write.item.revision.nonce:
+        return True
     if not unsure:
         return False
     if write.item is None and (
         current is None or (write.expected and _is_newer(current, write.expected))
     ):
         return True
+    created = write.item if write.expected is None else None
+    if created and record and record[records.POSITION]["S"] == created.position:
+        # Created by this very request, and changed or deleted by another since.
+        return True
     raise _unknown_outcome()
+
+
+def _is_older(time: str, begun: int) -> bool:
+    """Whether a time of an item is before an attempt that began then, whoever's clock it is."""
+    return time < clock.text_of(begun - CLOCK_MICROSECONDS)
 
 
 def _is_newer(item: Item, revision: Revision) -> bool:
@@ -525,12 +572,15 @@ def _unknown_outcome() -> UnavailableError:
     return UnavailableError("an attempt may have been carried out and overwritten", unsure=True)
 
 
-def _failed_condition(error: Any) -> Item | None:
-    """Return the item on which the condition failed; any other error is raised again."""
+def _failed_record(error: Any) -> Record:
+    """Return the row on which the condition failed, empty where there is none.
+
+    Any other error is raised again.
+    """
     if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
         raise error
-    record = error.response.get("Item")
-    return records.item_of(record) if record else None
+    record: Record = error.response.get("Item") or {}
+    return record
 
 
 def _raise_conditions(error: Any, writes: Sequence[Write], replay: Replay | None) -> None:
@@ -543,7 +593,7 @@ def _raise_conditions(error: Any, writes: Sequence[Write], replay: Replay | None
         if first.get("Code") == "ConditionalCheckFailed":
             raise KeyUsedError(records.replay_of(first["Item"])) from error
     failed = {
-        place: records.item_of(reason["Item"]) if reason.get("Item") else None
+        place: records.item_or_none(reason.get("Item") or {})
         for place, reason in enumerate(reasons[: len(writes)])
         if reason.get("Code") == "ConditionalCheckFailed"
     }

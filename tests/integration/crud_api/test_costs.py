@@ -70,17 +70,15 @@ def measured(spent, create):
         *("PUT", tagged_path, {"name": "b", "tags": ["u"]}),
         If_Match=replaced.headers["ETag"],
     )
-    patched = row(
-        "`PATCH` of name or description",
-        "PATCH",
-        path,
-        {"name": "b"},
+    row(
+        "`PATCH` of name, description, attributes",
+        *("PATCH", path, {"name": "b", "description": "c", "attributes": {"a": 1}}),
         If_Match=plain.headers["ETag"],
     )
-    patched = row(
-        "`PATCH` of attributes",
-        *("PATCH", path, {"attributes": {"a": 1}}),
-        If_Match=patched.headers["ETag"],
+    retagged = row(
+        "`PATCH`, 1 tag in place of 1",
+        *("PATCH", tagged_path, {"tags": ["v"]}),
+        If_Match=retagged.headers["ETag"],
     )
     row("`PUT`, `If-Match: *`", "PUT", path, {"name": "c"}, If_Match="*")
     row("`DELETE`", "DELETE", path)

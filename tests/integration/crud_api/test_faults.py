@@ -10,6 +10,8 @@ from tests.integration.crud_api.faults import answer, cancelled, lose
 
 ATTEMPTS = 6
 
+LONG_PATCH = {"attributes": {"a": "x" * 3_000}}
+"""Too long to be kept beside the item: it is merged into what is read."""
 
 pytestmark = pytest.mark.usefixtures("no_pauses")
 
@@ -54,8 +56,9 @@ def test_what_stays_unavailable_is_a_503(api, assert_problem, inject, status, co
     ("method", "path", "operation"),
     [
         ("POST", "/items", "PutItem"),
-        ("PUT", "/items/{id}", "GetItem"),
-        ("DELETE", "/items/{id}", "DeleteItem"),
+        ("PUT", "/items/{id}", "UpdateItem"),
+        ("PATCH", "/items/{id}", "UpdateItem"),
+        ("DELETE", "/items/{id}", "UpdateItem"),
         ("GET", "/items/{id}", "GetItem"),
         ("GET", "/items", "Query"),
     ],
@@ -63,7 +66,7 @@ def test_what_stays_unavailable_is_a_503(api, assert_problem, inject, status, co
 def test_every_operation_answers_with_a_503(api, assert_problem, inject, method, path, operation):
     item, _ = api.create()
     inject(operation, lambda request, **_: answer(request, 400, "ThrottlingException"))
-    document = {"name": "a"} if method in ("POST", "PUT") else None
+    document = {"name": "a"} if method in ("POST", "PUT", "PATCH") else None
     response = api.request(method, path.format(id=item["id"]), document, If_Match="*")
     assert_problem(response, 503, "storage-unavailable")
 
@@ -120,9 +123,10 @@ def test_a_create_by_put_whose_answer_was_lost(api, inject):
     [
         ("PUT", {"name": "b"}, "PutItem"),
         ("PATCH", {"name": "b"}, "UpdateItem"),
-        ("PATCH", {"attributes": {"a": 1}}, "PutItem"),
+        ("PATCH", {"attributes": {"a": 1}}, "UpdateItem"),
+        ("PATCH", {"attributes": {"a": "x" * 3_000}}, "PutItem"),
         ("PATCH", {"tags": ["new"]}, "TransactWriteItems"),
-        ("DELETE", None, "DeleteItem"),
+        ("DELETE", None, "UpdateItem"),
     ],
 )
 def test_a_change_whose_answer_was_lost(api, inject, method, document, operation):
@@ -142,9 +146,128 @@ def test_a_change_whose_answer_was_lost(api, inject, method, document, operation
 @pytest.mark.parametrize("tags", [[], ["a", "b"]])
 def test_a_delete_of_any_version_whose_answer_was_lost(api, inject, tags):
     item, _ = api.create(tags=tags)
-    sent = lose_first_answer(inject, "DeleteItem")
+    sent = lose_first_answer(inject, "UpdateItem")
     assert api.request("DELETE", f"/items/{item['id']}").status_code == 204
     assert len(sent) == 1  # a read says the rest
+
+
+@pytest.mark.parametrize(
+    ("method", "document"), [("PUT", {"name": "b"}), ("PATCH", {"attributes": {"a": 1}})]
+)
+def test_a_change_of_any_version_whose_answer_was_lost(api, inject, method, document):
+    item, _ = api.create()
+    sent = lose_first_answer(inject, "UpdateItem")
+    response = api.request(method, f"/items/{item['id']}", document, If_Match="*")
+    assert (response.status_code, response.json_body["version"]) == (200, 2)
+    assert len(sent) == 1
+    assert api.request("GET", f"/items/{item['id']}").json_body == response.json_body
+
+
+@pytest.mark.parametrize("age", [1_000_000, 6_000_000])
+def test_a_change_of_any_version_that_failed(api, assert_problem, inject, monkeypatch, age):
+    """It is made again where nobody can have written the item since, clocks considered."""
+    item, _ = api.create()
+    clock = api.module.operations.clock
+    later = clock.now() + age
+    monkeypatch.setattr(clock, "now", lambda: later)
+    failures = [lambda request: answer(request, 500, "InternalServerError")]
+    inject("UpdateItem", lambda request, **_: failures.pop()(request) if failures else None)
+    response = api.request("PATCH", f"/items/{item['id']}", {"name": "b"}, If_Match="*")
+    if age > 5_000_000:
+        assert (response.status_code, response.json_body["version"]) == (200, 2)
+    else:
+        members = assert_problem(response, 503, "storage-unavailable")
+        assert "may have been done" in members["detail"]
+
+
+def test_a_change_of_any_version_is_not_made_again_over_the_next(api, assert_problem, inject):
+    item, _ = api.create()
+    path = f"/items/{item['id']}"
+    others = []
+
+    def lose_and_overtake(request, **_):
+        if others:
+            return None
+        others.append(None)
+        lost = lose(request)
+        others.append(api.request("PATCH", path, {"name": "other"}, If_Match="*"))
+        return lost
+
+    inject("UpdateItem", lose_and_overtake)
+    response = api.request("PATCH", path, {"name": "mine"}, If_Match="*")
+    assert_problem(response, 503, "storage-unavailable")
+    assert (others[1].status_code, others[1].json_body["version"]) == (200, 3)
+    assert api.request("GET", path).json_body == others[1].json_body
+
+
+def delete_after_losing(api, inject, operation, path_of):
+    """The first answer of an operation is lost, and another client deletes what was created."""
+    deleted = []
+
+    def lose_and_delete(request, **_):
+        if deleted:
+            return None
+        deleted.append(None)
+        lost = lose(request)
+        deleted.append(api.request("DELETE", path_of(request)))
+        return lost
+
+    inject(operation, lose_and_delete)
+    return deleted
+
+
+@pytest.mark.parametrize("tags", [[], ["t"]])
+def test_what_was_created_and_deleted_is_not_created_again(api, inject, tags):
+    """The answer to the create was lost; who listed the item has deleted it before the retry."""
+
+    def path_of(request):
+        body = json.loads(request.body)
+        if tags:
+            body = body["TransactItems"][0]["Put"]
+        return f"/items/{body['Item']['id']['S']}"
+
+    deleted = delete_after_losing(api, inject, "TransactWriteItems" if tags else "PutItem", path_of)
+    item, _ = api.create(tags=tags)
+    assert deleted[1].status_code == 204
+    assert api.request("GET", f"/items/{item['id']}").status_code == 404
+
+
+def test_what_was_put_and_deleted_is_not_put_again(api, inject, unique):
+    path = f"/items/{unique}"
+    deleted = delete_after_losing(api, inject, "PutItem", lambda _: path)
+    response = api.request("PUT", path, {"name": "a"}, If_None_Match="*")
+    assert (response.status_code, deleted[1].status_code) == (201, 204)
+    assert api.request("GET", path).status_code == 404
+    # The ID is free for another item all the same.
+    again = api.request("PUT", path, {"name": "b"}, If_None_Match="*")
+    assert again.status_code == 201
+    assert api.request("GET", path).json_body == again.json_body
+
+
+@pytest.mark.parametrize("change", ["PATCH", "DELETE"])
+def test_what_a_batch_created_is_not_created_again(api, inject, change):
+    others = []
+
+    def lose_and_change(request, **_):
+        if others:
+            return None
+        others.append(None)
+        lost = lose(request)
+        [(_, [entry, _])] = json.loads(request.body)["RequestItems"].items()
+        path = f"/items/{entry['PutRequest']['Item']['id']['S']}"
+        document = {"name": "changed"} if change == "PATCH" else None
+        others.append(api.request(change, path, document, If_Match="*"))
+        return lost
+
+    inject("BatchWriteItem", lose_and_change)
+    operations = [{"op": "create", "item": {"name": "a"}} for _ in range(2)]
+    results = api.request("POST", "/items:batch", {"operations": operations}).json_body["results"]
+    assert [result["status"] for result in results] == [201, 201]
+    assert others[1].status_code in (200, 204)
+    got = [api.request("GET", f"/items/{result['id']}") for result in results]
+    assert [response.status_code for response in got] == [404 if change == "DELETE" else 200, 200]
+    if change == "PATCH":
+        assert got[0].json_body["name"] == "changed"
 
 
 def test_a_delete_of_any_version_that_failed_is_made_again(api, inject, monkeypatch):
@@ -154,7 +277,7 @@ def test_a_delete_of_any_version_that_failed_is_made_again(api, inject, monkeypa
     later = clock.now() + 6_000_000
     monkeypatch.setattr(clock, "now", lambda: later)
     failures = [lambda request: answer(request, 500, "InternalServerError")]
-    inject("DeleteItem", lambda request, **_: failures.pop()(request) if failures else None)
+    inject("UpdateItem", lambda request, **_: failures.pop()(request) if failures else None)
     assert api.request("DELETE", f"/items/{item['id']}").status_code == 204
     assert api.request("GET", f"/items/{item['id']}").status_code == 404
 
@@ -174,7 +297,7 @@ def test_a_delete_whose_answer_was_lost_leaves_the_next_item_of_that_id_alone(
         again.append(api.request("PUT", path, {"name": "second"}, If_None_Match="*"))
         return lost
 
-    inject("DeleteItem", lose_and_create)
+    inject("UpdateItem", lose_and_create)
     members = assert_problem(api.request("DELETE", path), 503, "storage-unavailable")
     assert "may have been done" in members["detail"]
     assert again[1].status_code == 201
@@ -214,8 +337,7 @@ def test_a_write_between_read_and_write_of_a_patch(api, assert_problem, inject, 
             others.append(api.request("PUT", path, {"name": "other"}, If_Match="*"))
 
     inject("PutItem", overtake)
-    patch = {"attributes": {"a": 1}}
-    response = api.request("PATCH", path, patch, If_Match=if_match.format(etag=etag))
+    response = api.request("PATCH", path, LONG_PATCH, If_Match=if_match.format(etag=etag))
     assert others[1].status_code == 200
     if if_match == "*":
         # The patch is applied to what is there now.
@@ -239,7 +361,7 @@ def test_a_patch_that_is_always_overtaken_gives_up(api, assert_problem, inject):
             inside.pop()
 
     inject("PutItem", overtake)
-    response = api.request("PATCH", path, {"attributes": {"a": 1}}, If_Match="*")
+    response = api.request("PATCH", path, LONG_PATCH, If_Match="*")
     assert_problem(response, 409, "edit-conflict")
     assert response.headers["Retry-After"]
 
@@ -248,7 +370,7 @@ def test_an_item_deleted_between_read_and_write_of_a_patch(api, assert_problem, 
     item, _ = api.create()
     path = f"/items/{item['id']}"
     inject("PutItem", lambda request, **_: api.request("DELETE", path) and None)
-    response = api.request("PATCH", path, {"attributes": {"a": 1}}, If_Match="*")
+    response = api.request("PATCH", path, LONG_PATCH, If_Match="*")
     assert_problem(response, 404, "item-not-found")
 
 

@@ -337,10 +337,62 @@ def test_the_happy_path_is_one_request_to_dynamodb(api):
     assert sent == ["PutItem"]
     sent, patched = requests_of("PATCH", path, {"name": "c"}, If_Match=replaced.headers["ETag"])
     assert sent == ["UpdateItem"]
-    merged = {"attributes": {"a": 1}}
-    sent, patched = requests_of("PATCH", path, merged, If_Match=patched.headers["ETag"])
-    assert sent == ["GetItem", "PutItem"]
-    assert requests_of("DELETE", path, If_Match=patched.headers["ETag"])[0] == ["DeleteItem"]
+    for patch in (
+        {"attributes": {"a": {"b": 1, "c": 2}}},
+        {"attributes": {"a": {"c": None}}, "name": "d", "tags": []},
+        {"attributes": None, "description": None},
+    ):
+        sent, patched = requests_of("PATCH", path, patch, If_Match=patched.headers["ETag"])
+        assert sent == ["UpdateItem"]
+        sent, patched = requests_of("PATCH", path, patch, If_Match="*")
+        assert sent == ["UpdateItem"]
+    sent, replaced = requests_of("PUT", path, {"name": "e"}, If_Match="*")
+    assert sent == ["UpdateItem"]
+    assert requests_of("DELETE", path, If_Match=replaced.headers["ETag"])[0] == ["UpdateItem"]
+
+
+def test_tags_that_change_take_a_second_request(api, spent):
+    """The rows of the old tags are known by the ETag or by the item; a transaction returns none."""
+    item, etag = api.create(tags=["a"])
+    path = f"/items/{item['id']}"
+    patched, names, *_ = spent("PATCH", path, {"tags": ["b"]}, If_Match=etag)
+    assert names == ["GetItem", "TransactWriteItems"]
+    # The condition of the first is not met by other tags, which tells what is there.
+    patched, names, *_ = spent("PATCH", path, {"tags": ["c", "d"]}, If_Match="*")
+    assert patched.json_body["tags"] == ["c", "d"]
+    assert names == ["UpdateItem", "TransactWriteItems"]
+    replaced, names, *_ = spent("PUT", path, {"name": "b"}, If_Match="*")
+    assert (replaced.json_body["tags"], replaced.json_body["version"]) == ([], 4)
+    assert names == ["UpdateItem", "TransactWriteItems"]
+
+
+def test_patches_are_kept_until_they_have_no_room(api, spent):
+    item, _ = api.create(attributes={"n": {"kept": 1.10, "gone": 2}})
+    path = f"/items/{item['id']}"
+    sent = []
+    for number in range(60):
+        patch = {"attributes": {"n": {"gone": None, "": number}, "é": [number]}}
+        patched, names, *_ = spent("PATCH", path, patch, If_Match="*")
+        sent.append(names)
+        expected = {"n": {"kept": 1.10, "": number}, "é": [number]}
+        assert patched.json_body["attributes"] == expected
+        assert patched.json_body["version"] == number + 2
+        assert api.request("GET", path).json_body == patched.json_body
+    assert sent.count(["UpdateItem"]) == 59
+    # Without room the item is rewritten, which the condition that failed needs no read for.
+    assert sent.count(["UpdateItem", "PutItem"]) == 1
+    long = {"attributes": {"long": "x" * 2_048}}
+    assert spent("PATCH", path, long, If_Match="*")[1] == ["GetItem", "PutItem"]
+
+
+def test_patches_do_not_make_an_item_too_large(api, assert_problem, spent):
+    item, etag = api.create(attributes={"a": "x" * 409_000})
+    path = f"/items/{item['id']}"
+    response = api.request("PATCH", path, {"attributes": {"b": "y" * 1_500}}, If_Match=etag)
+    assert_problem(response, 413, "item-too-large")
+    smaller = api.request("PATCH", path, {"attributes": {"a": "y" * 1_500}}, If_Match=etag)
+    assert smaller.json_body["attributes"] == {"a": "y" * 1_500}
+    assert smaller.json_body["version"] == 2
 
 
 def test_an_item_is_read_consistently(api):

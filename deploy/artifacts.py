@@ -1,4 +1,4 @@
-"""The bucket that holds what CloudFormation fetches: functions and long templates, by content."""
+"""The account's bucket: what CloudFormation fetches, by content, and the state of each stage."""
 
 import hashlib
 from dataclasses import replace
@@ -13,6 +13,7 @@ from troposphere.s3 import (
     BucketPolicy,
     LifecycleConfiguration,
     LifecycleRule,
+    NoncurrentVersionExpiration,
     OwnershipControls,
     OwnershipControlsRule,
     PublicAccessBlockConfiguration,
@@ -35,7 +36,7 @@ def bucket_name(account: Account) -> str:
 
 def stack_template() -> StackTemplate:
     """Return the stack of the bucket: one an account and region, for every part and stage."""
-    template = Template(Description="What CloudFormation fetches: functions and long templates")
+    template = Template(Description="What CloudFormation fetches, and the state of each stage")
     template.set_version()
     bucket = template.add_resource(
         Bucket(
@@ -71,7 +72,14 @@ def stack_template() -> StackTemplate:
                         AbortIncompleteMultipartUpload=AbortIncompleteMultipartUpload(
                             DaysAfterInitiation=1
                         ),
-                    )
+                    ),
+                    LifecycleRule(
+                        Id="released-locks",
+                        Status="Enabled",
+                        Prefix="locks/",
+                        ExpirationInDays=1,
+                        NoncurrentVersionExpiration=NoncurrentVersionExpiration(NoncurrentDays=1),
+                    ),
                 ]
             ),
             Tags=Tags(**TAGS),

@@ -9,8 +9,16 @@ from pathlib import Path
 
 from deploy.errors import ChaliceError, DeployInterruptedError
 
-# Chalice is run by this interpreter: its version is the functions' runtime.
-_COMMAND = (sys.executable, "-P", "-c", "import sys, chalice.cli; sys.exit(chalice.cli.main())")
+# Chalice is run by this interpreter: its version is the functions' runtime. It ends where this
+# process does, even by SIGKILL: the other end of its standard input is closed then. Without that it
+# would go on, and another deployment would meet it.
+_PROGRAM = """\
+import os, sys, threading
+threading.Thread(target=lambda: os.read(0, 1) or os._exit(1), daemon=True).start()
+import chalice.cli
+sys.exit(chalice.cli.main())
+"""
+_COMMAND = (sys.executable, "-P", "-c", _PROGRAM)
 _KEPT_LINES = 400
 _SHOWN_LINES = 10
 _TRACEBACK = "Traceback (most recent call last):"
@@ -35,7 +43,7 @@ def run(
         [*_COMMAND, command, "--stage", stage, *options],
         cwd=directory,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -56,7 +64,8 @@ def run(
             # The terminal sends the signal to Chalice too; a plain `kill` of this process does not.
             process.terminate()
             raise DeployInterruptedError(
-                f"interrupted: chalice {command} was stopped half-way; run the same command again"
+                f"interrupted: chalice {command} was stopped half-way, so the app is partly as it "
+                "was before; run the same command again, on any machine, and it goes on from there"
             ) from interrupt
     if process.returncode:
         raise ChaliceError(

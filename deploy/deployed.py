@@ -1,11 +1,13 @@
-"""What Chalice noted about a stage it deployed, kept true.
+"""What Chalice noted about a stage it deployed, kept beside the stack and kept true.
 
-Chalice notes what it deployed in `.chalice/deployed/<stage>.json` and believes the note. Where the
-account has lost what the note names (a sandbox was reset, someone deleted an API), `chalice deploy`
-1.34 creates the API and the functions again, but `chalice delete` stops at the first lost one, and
-so does a deploy that has to remove one. `forget_lost` takes out of the note what the account
-says it does not have. Where the note itself is lost (another machine deployed), Chalice finds the
-functions and roles by name, but creates a second API; `find_api` asks the account for the first.
+Chalice notes what it deployed in `.chalice/deployed/<stage>.json` and believes the note. Each
+deployment begins with the note that the one before left in the account, on whatever machine, and
+then compares it with the account, for that one may have been cut off before it wrote anything:
+
+- `forget_lost` takes out what the account has lost (a sandbox was reset, someone deleted an API):
+  `chalice delete` 1.34 stops at the first such thing, and so does a deploy that has to remove one;
+- `adopt` adds what the account has and the note has not. Chalice then updates it, or deletes it
+  where the app has it no more; without the note it would create a second API.
 """
 
 import json
@@ -16,13 +18,15 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from deploy import record
 from deploy.account import Account
+from deploy.discovery import Discovery
 from deploy.errors import DeployError, SettingsError
 
 _NOT_FOUND = frozenset(
     {"404", "NoSuchBucket", "NoSuchEntity", "NotFoundException", "ResourceNotFoundException"}
 )
+# The order in which Chalice makes them; it deletes in the opposite one.
+_ORDER = ("iam_role", "lambda_function", "s3_event", "rest_api")
 
 
 @dataclass(frozen=True)
@@ -38,110 +42,127 @@ def state_file(directory: Path, stage: str) -> Path:
     return directory / ".chalice" / "deployed" / f"{stage}.json"
 
 
+def read(directory: Path, stage: str) -> dict[str, Any] | None:
+    """Return Chalice's note, None where there is none. Raises SettingsError: it is not JSON."""
+    path = state_file(directory, stage)
+    try:
+        note: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise SettingsError(f"{path} is not JSON ({error}): delete it") from error
+    return note
+
+
+def restore(directory: Path, stage: str, note: Mapping[str, Any] | None) -> bool:
+    """Make `note`, if there is one, Chalice's note of the stage; return whether that changed it.
+
+    Half a note, which Chalice leaves where it is cut off while it writes, is taken away.
+    """
+    path = state_file(directory, stage)
+    try:
+        current = read(directory, stage)
+    except SettingsError:
+        current = None
+        path.unlink()
+    if note is None or current == note:
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _write(path, note)
+    return True
+
+
 def rest_api(directory: Path, stage: str) -> RestApi | None:
     """Return the API Chalice noted for the stage, None where it deployed none."""
-    for resource in _resources(state_file(directory, stage)):
+    for resource in _resources(directory, stage):
         if resource["resource_type"] == "rest_api":
             return RestApi(resource["rest_api_id"], resource["rest_api_url"])
     return None
+
+
+def refuse_foreign(account: Account, directory: Path, stage: str) -> None:
+    """Raise DeployError where Chalice's note is of another account or region."""
+    path = state_file(directory, stage)
+    try:
+        resources = _resources(directory, stage)
+    except SettingsError:
+        return
+    for resource in resources:
+        _refuse_foreign(path, resource, account)
 
 
 def forget_lost(account: Account, directory: Path, stage: str) -> list[str]:
     """Take out of Chalice's note what the account does not have, return the names taken out.
 
     The file goes when nothing in it is left.
-
-    Raises DeployError: the note is of another account or region, so these credentials cannot tell.
     """
     path = state_file(directory, stage)
-    resources = _resources(path)
-    for resource in resources:
-        _refuse_foreign(path, resource, account)
+    resources = _resources(directory, stage)
     lost = [resource for resource in resources if not _exists(account, resource)]
     kept = [resource for resource in resources if resource not in lost]
     if not kept:
         path.unlink(missing_ok=True)
     elif lost:
-        note = json.loads(path.read_text(encoding="utf-8")) | {"resources": kept}
-        _write(path, note)
+        _write(path, {**(read(directory, stage) or {}), "resources": kept})
     return [_name(resource) for resource in lost]
 
 
-def find_api(account: Account, directory: Path, stage: str) -> str | None:
-    """Note the API of the stage where Chalice's note has none, return its id where one was found.
+def adopt(account: Account, directory: Path, stage: str, app_name: str) -> list[str]:
+    """Add to Chalice's note what the account has of the stage, return the names added.
 
-    The API is the one that has the app's name, which is the same at every stage, and may invoke
-    the stage's function.
+    A second API that never answered anything is deleted: nobody can know its address.
 
-    Raises DeployError: several APIs are such.
+    Raises DeployError: several APIs answer, and the note does not say which one is in use.
     """
-    path = state_file(directory, stage)
-    resources = _resources(path)
-    if rest_api(directory, stage) is not None:
-        return None
-    config = record.read_config(directory / ".chalice" / "config.json")
-    found = _apis_of(account, config["app_name"], stage)
-    if not found:
-        return None
-    if len(found) > 1:
-        raise DeployError(
-            f"the APIs {', '.join(found)} may each invoke {config['app_name']}-{stage} and {path} "
-            "does not say which one is in use: delete the others, or restore the file"
-        )
-    api = {
-        "name": "rest_api",
-        "resource_type": "rest_api",
-        "rest_api_id": found[0],
-        # Chalice writes the address itself when it has deployed.
-        "rest_api_url": "",
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _write(path, {"schema_version": "2.0", "backend": "api", "resources": [*resources, api]})
-    return found[0]
-
-
-def function_exists(account: Account, directory: Path, stage: str) -> bool:
-    """Whether the account has the function that answers the stage's API."""
-    config = record.read_config(directory / ".chalice" / "config.json")
-    name = f"{config['app_name']}-{stage}"
-    return _exists(account, {"resource_type": "lambda_function", "lambda_arn": name})
-
-
-def _apis_of(account: Account, app_name: str, stage: str) -> list[str]:
-    try:
-        policy = account.client("lambda").get_policy(FunctionName=f"{app_name}-{stage}")
-        policy = json.loads(policy["Policy"])
-    except ClientError as error:
-        if error.response["Error"]["Code"] in _NOT_FOUND:
-            return []
-        raise
-    sources = [
-        source.split(":")
-        for statement in policy["Statement"]
-        for operator in statement.get("Condition", {}).values()
-        for key, source in operator.items()
-        if key.lower() == "aws:sourcearn"
+    noted = _resources(directory, stage)
+    identities = {_identity(resource) for resource in noted}
+    discovery = Discovery(account, app_name, stage)
+    found = [
+        resource for resource in discovery.resources() if _identity(resource) not in identities
     ]
-    # arn:aws:execute-api:REGION:ACCOUNT:API/STAGE/METHOD/PATH
-    ids = {source[5].split("/")[0] for source in sources if source[2] == "execute-api"}
-    # One that is gone can still have its permission, and one that is not Chalice's may have one.
-    apis = account.client("apigateway").get_paginator("get_rest_apis").paginate()
-    return sorted(
-        api["id"]
-        for page in apis
-        for api in page["items"]
-        if api["id"] in ids and api["name"] == app_name
-    )
+    if api := _find_api(account, discovery, rest_api(directory, stage)):
+        found.append(
+            {
+                "name": "rest_api",
+                "resource_type": "rest_api",
+                "rest_api_id": api,
+                # Chalice writes the address itself when it has deployed.
+                "rest_api_url": "",
+            }
+        )
+    if found:
+        path = state_file(directory, stage)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        resources = sorted([*noted, *found], key=_rank)
+        _write(path, {"schema_version": "2.0", "backend": "api", "resources": resources})
+    return [_name(resource) for resource in found]
 
 
-def _resources(path: Path) -> list[dict[str, Any]]:
-    try:
-        note = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return []
-    except ValueError as error:
-        raise SettingsError(f"{path} is not JSON ({error}): restore it from a copy") from error
-    resources: list[dict[str, Any]] = note["resources"]
+def _find_api(account: Account, discovery: Discovery, noted: RestApi | None) -> str | None:
+    """Return the API that is in use where none is noted, delete what a cut-off left beside it."""
+    apis = discovery.apis()
+    in_use = [
+        api.rest_api_id
+        for api in apis
+        if (noted.rest_api_id == api.rest_api_id if noted else api.is_deployed)
+    ]
+    if not in_use:
+        in_use = [api.rest_api_id for api in apis[:1]]
+    if len(in_use) > 1:
+        raise DeployError(
+            f"the APIs {', '.join(sorted(in_use))} all lead to the same function and nothing says "
+            "which one is in use: delete the others with "
+            "aws apigateway delete-rest-api --rest-api-id ID"
+        )
+    for api in apis:
+        if not api.is_deployed and api.rest_api_id not in in_use:
+            account.client("apigateway").delete_rest_api(restApiId=api.rest_api_id)
+    return in_use[0] if in_use and noted is None else None
+
+
+def _resources(directory: Path, stage: str) -> list[dict[str, Any]]:
+    note = read(directory, stage)
+    resources: list[dict[str, Any]] = note["resources"] if note else []
     return resources
 
 
@@ -182,6 +203,16 @@ def _exists(account: Account, resource: Mapping[str, Any]) -> bool:
             return False
         raise
     return True
+
+
+def _rank(resource: Mapping[str, Any]) -> int:
+    kind = resource["resource_type"]
+    return _ORDER.index(kind) if kind in _ORDER else len(_ORDER)
+
+
+def _identity(resource: Mapping[str, Any]) -> tuple[str, ...]:
+    keys = ("rest_api_id", "role_name", "bucket", "lambda_arn")
+    return (resource["resource_type"], *(str(resource.get(key, "")) for key in keys))
 
 
 def _name(resource: Mapping[str, Any]) -> str:

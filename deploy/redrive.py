@@ -12,6 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from deploy import progress
+from deploy.account import Account
+from deploy.errors import DeployError, SettingsError
+from deploy.stack import Stack
+from deploy.target import Target
+
 # Longer than it takes to put back what one call receives.
 _HIDDEN_SECONDS = 60
 
@@ -26,6 +32,29 @@ class Redriven:
 
     returned: int
     unreadable: int
+
+
+def redrive_part(target: Target) -> int:
+    """Put back what is in the part's failure queue, return the exit status."""
+    planned = target.stacks[0]
+    account = Account.of(planned.profile)
+    progress.heading(f"failure queue of {target.part.name} at {target.stage} in {account}")
+    outputs = Stack(account.client("cloudformation"), planned.template.stack).outputs()
+    if outputs is None:
+        raise DeployError(f"there is no stack {planned.template.stack}: deploy {target.part.name}")
+    if "FailureQueueUrl" not in outputs:
+        raise SettingsError(f"{target.part.name} has no failure queue")
+    result = redrive(
+        account.client("sqs"),
+        account.client("lambda"),
+        outputs["FailureQueueUrl"],
+        f"{target.app_name}-{target.stage}",
+        progress.line,
+    )
+    progress.heading(f"{result.returned} events are on their way again")
+    if result.unreadable:
+        raise DeployError(f"{result.unreadable} messages cannot be read and stay in the queue")
+    return 0
 
 
 def redrive(

@@ -27,6 +27,8 @@ _UPDATABLE = frozenset(
     }
 )
 _NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
+# Change sets of a deployment; a plan's are called otherwise, as it may be made at the same time.
+_PREFIX = "deploy-"
 # Seconds between two looks. A sandbox answers at once, a database takes minutes: start short, grow.
 _FIRST_WAIT, _LONGEST_WAIT, _GROWTH = 0.1, 5.0, 1.5
 
@@ -35,6 +37,10 @@ def _source(template: StackTemplate) -> dict[str, str]:
     if template.fits_a_request:
         return {"TemplateBody": template.body}
     return {"TemplateURL": template.url}
+
+
+def _is_busy(status: str) -> bool:
+    return status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS"
 
 
 @dataclass(frozen=True)
@@ -67,8 +73,40 @@ class Stack:
             output["OutputKey"]: output["OutputValue"] for output in description.get("Outputs", ())
         }
 
-    def propose(self, template: StackTemplate) -> ChangeSet:
+    def is_as(self, template: StackTemplate) -> bool:
+        """Whether the stack is complete and has this very template."""
+        description = self._describe(self.name)
+        if description is None or description["StackStatus"] not in _UPDATABLE:
+            return False
+        response = self._client.get_template(StackName=self.name, TemplateStage="Original")
+        return bool(response["TemplateBody"] == template.document)
+
+    def settle(self, on_event: Callable[[Event], None]) -> None:
+        """Wait until no operation runs on the stack, call `on_event` for each event meanwhile.
+
+        Raises DeployInterruptedError: Ctrl-C; CloudFormation goes on by itself.
+        """
+        description = self._describe(self.name)
+        if description is not None and _is_busy(description["StackStatus"]):
+            stack_id = description["StackId"]
+            self._follow(stack_id, self._event_ids(stack_id), on_event)
+
+    def discard_left(self) -> None:
+        """Delete the change sets that deployments left which were cut off."""
+        if self.status() is None:
+            return
+        pages = self._client.get_paginator("list_change_sets").paginate(StackName=self.name)
+        for change_set in [each for page in pages for each in page["Summaries"]]:
+            left = change_set["ExecutionStatus"] in {"AVAILABLE", "UNAVAILABLE"}
+            if left and change_set["ChangeSetName"].startswith(_PREFIX):
+                self._client.delete_change_set(
+                    StackName=self.name, ChangeSetName=change_set["ChangeSetId"]
+                )
+
+    def propose(self, template: StackTemplate, prefix: str = _PREFIX) -> ChangeSet:
         """Create a change set and wait until it can be executed.
+
+        `prefix` is what its name begins with.
 
         Raises DeployError: the stack's status allows none, or CloudFormation refuses the template.
         """
@@ -78,7 +116,7 @@ class Stack:
         try:
             response = self._client.create_change_set(
                 StackName=self.name,
-                ChangeSetName=f"deploy-{uuid4().hex[:12]}",
+                ChangeSetName=f"{prefix}{uuid4().hex[:12]}",
                 ChangeSetType=kind,
                 **_source(template),
                 ImportExistingResources=True,
@@ -187,7 +225,7 @@ class Stack:
         )
 
     def _refuse_while_busy(self, status: str) -> None:
-        if status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS":
+        if _is_busy(status):
             raise DeployError(
                 f"stack {self.name} is in {status}: another operation is running; "
                 "wait until it has ended, then run this again"

@@ -59,7 +59,7 @@ def test_a_note_of_another_account_or_region_is_not_judged(
     before = path.read_text()
 
     with pytest.raises(DeployError, match=r"dev\.json is of account 333333333333 in eu-west-1"):
-        deployed.forget_lost(Account(boto3.Session(), account, region, None), project, "dev")
+        deployed.refuse_foreign(Account(boto3.Session(), account, region, None), project, "dev")
     assert path.read_text() == before
 
 
@@ -68,3 +68,16 @@ def test_a_broken_note_is_named(project: Path) -> None:
 
     with pytest.raises(SettingsError, match=r"dev\.json is not JSON"):
         deployed.rest_api(project, "dev")
+
+
+def test_half_a_note_is_replaced_by_the_one_in_the_account(project: Path) -> None:
+    path = deployed.state_file(project, "dev")
+    path.write_text(json.dumps(STATE)[:50])
+
+    assert deployed.restore(project, "dev", STATE)
+    assert json.loads(path.read_text()) == STATE
+    assert not deployed.restore(project, "dev", STATE)
+
+    path.write_text("{")
+    assert not deployed.restore(project, "dev", None)
+    assert not path.exists()

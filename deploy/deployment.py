@@ -1,0 +1,62 @@
+"""Deploy a part at a stage: its stacks and its app, one after the other."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from deploy import app, artifacts, deployed, progress, stacks
+from deploy.account import Account
+from deploy.lock import Lock
+from deploy.state import StateStore
+from deploy.target import Target
+
+
+def deploy(target: Target, *, per_operation: bool) -> int:
+    """Deploy the part, return the exit status."""
+    started = time.monotonic()
+    account = Account.of()
+    if target.part.chalice:
+        deployed.refuse_foreign(account, target.directory, target.stage)
+    with locked(account, target):
+        url = _deploy(account, target, per_operation=per_operation)
+    progress.heading(f"{target.part.name} is deployed ({time.monotonic() - started:.1f} s)")
+    if url:
+        progress.line(url)
+    return 0
+
+
+@contextmanager
+def locked(account: Account, target: Target) -> Iterator[None]:
+    """Let nobody else deploy the part at the stage meanwhile; waits where somebody does.
+
+    The lock is in the account's bucket, which is made where there is none.
+    """
+    stacks.deploy_bucket(account)
+    lock = Lock(
+        account.client("s3"),
+        artifacts.bucket_name(account),
+        f"locks/{target.part.name}/{target.stage}.json",
+        f"{target.part.name} at the stage {target.stage}",
+        progress.warning,
+    )
+    with lock:
+        yield
+
+
+def _deploy(account: Account, target: Target, *, per_operation: bool) -> str:
+    outputs: dict[str, str] = {}
+    for planned in target.stacks:
+        if not planned.after_app:
+            outputs = stacks.deploy_planned(planned, outputs)
+    url = ""
+    if target.part.chalice:
+        app.record_outputs(target, outputs)
+        if per_operation:
+            url = app.deploy_functions(account, target, outputs)
+        else:
+            store = StateStore(account, target.part.name, target.stage)
+            url = app.deploy_app(account, target, outputs, store)
+    for planned in target.stacks:
+        if planned.after_app:
+            outputs = stacks.deploy_planned(planned, outputs)
+    return url

@@ -1,0 +1,101 @@
+"""The steps of a deployment that concern stacks: bring one up to date, and tell of it."""
+
+import time
+from collections.abc import Mapping
+
+from botocore.exceptions import ClientError
+
+from deploy import artifacts, parts, progress
+from deploy.account import Account
+from deploy.errors import DeployError
+from deploy.parts import PlannedStack
+from deploy.stack import Stack
+from deploy.template import StackTemplate
+
+
+def deploy_planned(planned: PlannedStack, outputs: Mapping[str, str]) -> dict[str, str]:
+    """Bring a stack of the part up to date, return its outputs.
+
+    `outputs` are those of the stack before.
+    """
+    account = Account.of(planned.profile)
+    if planned.needs_bucket:
+        deploy_bucket(account)
+    template = fetchable(planned, outputs, account)
+    progress.heading(f"stack {template.stack} in {account}")
+    return deploy_stack(Stack(account.client("cloudformation"), template.stack), template)
+
+
+def deploy_bucket(account: Account) -> None:
+    """Create or update the account's bucket, unless it is as it should be."""
+    stack = bucket_stack(account)
+    template = named(artifacts.stack_template(), account)
+    if stack.is_as(template):
+        return
+    progress.heading(f"stack {artifacts.STACK} in {account}")
+    try:
+        deploy_stack(stack, template)
+    except (ClientError, DeployError):
+        # The bucket is of all parts and stages: another deployment may have made it just now.
+        stack.settle(lambda event: progress.line(str(event)))
+        if not stack.is_as(template):
+            raise
+
+
+def bucket_stack(account: Account) -> Stack:
+    """Return the stack of the account's bucket."""
+    return Stack(account.client("cloudformation"), artifacts.STACK)
+
+
+def has_bucket(account: Account) -> bool:
+    """Whether the account has its bucket."""
+    return bucket_stack(account).outputs() is not None
+
+
+def fetchable(planned: PlannedStack, outputs: Mapping[str, str], account: Account) -> StackTemplate:
+    """Return the stack's template with its inputs, and put what it needs into the bucket."""
+    for key, content in planned.artifacts.items():
+        artifacts.put(account, key, content)
+    template = with_inputs(planned, outputs, account)
+    return template if template.fits_a_request else artifacts.with_url(account, template)
+
+
+def with_inputs(
+    planned: PlannedStack, outputs: Mapping[str, str], account: Account
+) -> StackTemplate:
+    """Return the stack's template with its inputs and with literal names."""
+    inputs = dict(outputs)
+    if planned.artifacts:
+        inputs[parts.ARTIFACT_BUCKET] = artifacts.bucket_name(account)
+    return named(planned.with_inputs(inputs), account)
+
+
+def named(template: StackTemplate, account: Account) -> StackTemplate:
+    """Return the template with the names of retained resources written out."""
+    return template.with_literal_names(account.account_id, account.region)
+
+
+def deploy_stack(stack: Stack, template: StackTemplate) -> dict[str, str]:
+    """Bring the stack up to date by a change set, tell its changes and events, return its outputs.
+
+    An operation that still runs, perhaps one of a deployment that was cut off, is waited for.
+    """
+    started = time.monotonic()
+    stack.settle(lambda event: progress.line(str(event)))
+    if stack.must_be_created_again():
+        progress.warning("its creation failed before (ROLLBACK_COMPLETE): deleting what is left")
+        stack.delete(lambda event: progress.line(str(event)))
+    stack.discard_left()
+    change_set = stack.propose(template)
+    if change_set.changes:
+        for change in change_set.changes:
+            (progress.warning if change.matters else progress.line)(str(change))
+        stack.execute(change_set, lambda event: progress.line(str(event)))
+        progress.line(f"complete ({time.monotonic() - started:.1f} s)")
+    else:
+        stack.discard(change_set)
+        progress.line("no changes")
+    outputs = stack.outputs() or {}
+    for key, value in outputs.items():
+        progress.line(f"output {key} = {value}")
+    return outputs

@@ -1,0 +1,78 @@
+"""A part at a stage: what a command works on."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deploy import packaged, parts
+from deploy.account import Account
+from deploy.gateway import GatewaySettings
+from deploy.parts import Part, PlannedStack
+from deploy.stack import Stack
+
+
+@dataclass(frozen=True)
+class Target:
+    """A part at a stage, with the module that makes its templates and its stacks in order.
+
+    `settings` is the stage's table of stages.toml, `gateway` the module of the same name and
+    `per_operation` the module that packages the functions; each is None where the part has none.
+    """
+
+    part: Part
+    stage: str
+    directory: Path
+    module: Any
+    stacks: tuple[PlannedStack, ...]
+    settings: parts.Settings
+    gateway: Any = None
+    per_operation: Any = None
+
+    @classmethod
+    def of(cls, part: Part, stage: str, root: Path) -> "Target":
+        """Read the part's modules and settings in the folder `root`.
+
+        Raises SettingsError: one is wrong or missing, so that nothing is sent.
+        """
+        module = parts.load(part, root)
+        settings = parts.stage_settings(root / part.name / "stages.toml", stage)
+        GatewaySettings.of(settings.get("gateway", {}))
+        return cls(
+            part,
+            stage,
+            root / part.name,
+            module,
+            parts.stacks(part, module, root, stage),
+            settings,
+            parts.load_if_there(part, root, part.gateway),
+            parts.load_if_there(part, root, part.per_operation),
+        )
+
+    @property
+    def name(self) -> str:
+        """The name of the part's resources at the stage, which its first stack has."""
+        return self.stacks[0].template.stack
+
+    @property
+    def functions_stack_name(self) -> str:
+        """The name of the stack of a deployment with a function per operation."""
+        return f"{self.name.removesuffix(self.stage)}functions-{self.stage}"
+
+    @property
+    def app_name(self) -> str:
+        """Chalice's name of the app, which the names of its functions and roles begin with."""
+        name: str = packaged.stage_config(self.directory, self.stage)["app_name"]
+        return name
+
+    @property
+    def gateway_settings(self) -> GatewaySettings:
+        """The table `gateway` of the stage."""
+        return GatewaySettings.of(self.settings.get("gateway", {}))
+
+    def functions_stack(self, account: Account) -> Stack:
+        """Return the stack of a deployment with a function per operation."""
+        return Stack(account.client("cloudformation"), self.functions_stack_name)
+
+    def has_function_per_operation(self, account: Account) -> bool:
+        """Whether the account has the stage as a stack with a function per operation."""
+        return self.per_operation is not None and self.functions_stack(account).status() is not None

@@ -3,10 +3,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 CHALICE_PARTS := image_api crud_api
 RESOLVED := --quiet --upgrade --universal --python-version 3.11 --no-annotate --custom-compile-command "make requirements"
-PACKAGES := benchmarks deploy monitoring sandbox webtier
+PACKAGES := benchmarks deploy docs/diagrams monitoring sandbox webtier
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test coverage check format templates bench requirements clean
+.PHONY: help setup demo test coverage check format templates diagrams bench requirements clean
 
 # Lists the targets.
 help:
@@ -56,6 +56,10 @@ templates: setup
 	@$(BIN)/python webtier/build.py
 	@$(BIN)/python monitoring/build.py
 	@for part in $(CHALICE_PARTS); do $(BIN)/python $$part/resources.py || exit 1; done
+
+# Draws every architecture from its templates into docs/diagrams/.
+diagrams: setup templates
+	@$(BIN)/python -m docs.diagrams
 
 # Runs the benchmarks beside their peers and prints the ratios.
 bench: setup

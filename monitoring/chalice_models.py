@@ -43,9 +43,13 @@ def _walk(model: models.Model) -> Iterator[models.Model]:
 
 
 def describe(application: models.Application, app_name: str) -> dict[str, Any]:
-    """Return `{"name", "functions": [...], "rest_api"}` of an application as Chalice models it."""
+    """Return an application as Chalice models it.
+
+    That is `{"name", "functions": [...], "rest_api", "bucket_events": {bucket: function}}`.
+    """
     functions: dict[str, dict[str, Any]] = {}
     asynchronous: set[str] = set()
+    bucket_events: dict[str, str] = {}
     rest_api = None
     for model in _walk(application):
         if isinstance(model, models.LambdaFunction):
@@ -60,12 +64,15 @@ def describe(application: models.Application, app_name: str) -> dict[str, Any]:
             rest_api = {"name": app_name, "stage": model.api_gateway_stage}
         elif isinstance(model, _ASYNCHRONOUS):
             asynchronous.add(model.lambda_function.resource_name)
+            if isinstance(model, models.S3BucketNotification):
+                bucket_events[model.bucket] = model.lambda_function.resource_name
     return {
         "name": app_name,
         "functions": [
             {**functions[key], "asynchronous": key in asynchronous} for key in sorted(functions)
         ],
         "rest_api": rest_api,
+        "bucket_events": bucket_events,
     }
 
 
@@ -113,6 +120,9 @@ def main() -> int:
         config = factory.create_config_obj(chalice_stage_name=stage)
         application = ApplicationGraphBuilder().build(config, stage)
         described = describe(application, config.app_name)
+        described["routes"] = {
+            path: sorted(methods) for path, methods in sorted(config.chalice_app.routes.items())
+        }
         described["templates"] = templates(Path(project))
     print(json.dumps(described))
     return 0

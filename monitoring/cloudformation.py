@@ -74,6 +74,9 @@ class Document:
                 return str(self.value(text)).split(separator)
             case {"Fn::Select": [index, items]}:
                 return self.value(items)[int(index)]
+            case {"Fn::GetAZs": _}:
+                # No region has more than six.
+                return [f"${{AvailabilityZone{number}}}" for number in range(1, 7)]
             case {"Fn::If": [str(name), then, otherwise]}:
                 return self.value(then if self._holds({"Condition": name}) else otherwise)
             case dict():

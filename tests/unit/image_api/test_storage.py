@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from datetime import UTC, datetime
 
 import boto3
 import pytest
@@ -109,11 +110,18 @@ def test_a_page_ends_at_a_name_that_is_no_image(s3, store):
 
 @pytest.mark.parametrize(("version_id", "version"), [("v1", "v1"), ("null", '"e"'), (None, '"e"')])
 def test_an_upload_without_a_version_is_known_by_its_bytes(s3, store, version_id, version):
-    answer = {"ContentType": "image/png", "ContentLength": 3, "ETag": '"e"'}
+    answer = {
+        "ContentType": "image/png",
+        "ContentLength": 3,
+        "ETag": '"e"',
+        "LastModified": datetime(2026, 1, 1, tzinfo=UTC),
+    }
     s3.add_response(
         "head_object", answer if version_id is None else answer | {"VersionId": version_id}
     )
-    assert store.find_source(IMAGE_ID).version == version
+    found = store.find_source(IMAGE_ID)
+    assert found.version == version
+    assert found.uploaded == 1_767_225_600
 
 
 def test_one_bucket_for_both_is_refused(s3):

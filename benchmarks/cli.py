@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from benchmarks import (
     crud_cold_start,
     crud_handler,
+    crud_list,
     image_cold_start,
     image_memory,
     image_quality,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 BENCHMARKS = {
     crud_cold_start.NAME: crud_cold_start.run,
     crud_handler.NAME: crud_handler.run,
+    crud_list.NAME: crud_list.run,
     image_cold_start.NAME: image_cold_start.run,
     image_throughput.NAME: image_throughput.run,
     image_memory.NAME: image_memory.run,

@@ -6,6 +6,7 @@ pass: it lists every fault with a JSON Pointer (RFC 6901).
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -112,8 +113,8 @@ def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json] | _DuplicateNames:
     value = dict(pairs)
     if len(value) == len(pairs):
         return value
-    names = [name for name, _ in pairs]
-    return _DuplicateNames(tuple(name for name in value if names.count(name) > 1), value)
+    counts = Counter(name for name, _ in pairs)
+    return _DuplicateNames(tuple(name for name, count in counts.items() if count > 1), value)
 
 
 _DECODER = json.JSONDecoder(

@@ -158,3 +158,12 @@ def test_a_pointer_names_one_place(names):
         pointer = pointer_to(pointer, name)
     read = [part.replace("~1", "/").replace("~0", "~") for part in re.split("/", pointer)[1:]]
     assert read == names
+
+
+@pytest.mark.timeout(60)
+def test_many_names_are_compared_in_one_pass():
+    names = [f"{number}" for number in range(200_000)]
+    members = ",".join(f'"{name}":1' for name in [*names, "7", "9"])
+    with pytest.raises(InvalidJsonError) as caught:
+        loads(f"{{{members}}}".encode())
+    assert [fault.pointer for fault in caught.value.faults] == ["/7", "/9"]

@@ -33,6 +33,7 @@ def install(*, lambda_python: Path, alarm_period_scale: float) -> None:
         )
     # Imported here: MiniStack reads its settings when it is imported, and its version comes first.
     from sandbox.gaps import (
+        access_logs,
         alarms,
         asynchronous,
         authorization,
@@ -57,6 +58,7 @@ def install(*, lambda_python: Path, alarm_period_scale: float) -> None:
     functions.install(python=lambda_python)
     asynchronous.install()
     rest_api.install()
+    access_logs.install()
     usage_plans.install()
     events.install()
     network_types.install()

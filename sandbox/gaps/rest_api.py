@@ -32,7 +32,7 @@ from ministack.core.responses import get_account_id, get_region, new_uuid, reque
 from ministack.services import apigateway_v1, cloudwatch
 from ministack.services.cloudformation import provisioners
 
-from sandbox.gaps import permissions
+from sandbox.gaps import access_logs, permissions
 
 Response = tuple[int, dict[str, Any], bytes]
 
@@ -278,7 +278,9 @@ async def handle_execute(
     """Answer one request to a deployed API."""
     started = time.monotonic()
     request = (api_id, stage_name, method, path, headers, body, query)
+    access = access_logs.Access(api_id, stage_name, method, path)
     response = compressed(api_id, headers, await respond(*request))
+    access.write(response)
     record_metrics(api_id, stage_name, response[0], time.monotonic() - started)
     return response
 
@@ -402,9 +404,12 @@ async def call_lambda(
     )
     if not permissions.may_invoke(function_ref, "apigateway.amazonaws.com", source, account):
         return None, "Invalid permissions on Lambda function"
+    begun = time.monotonic()
     result: tuple[dict[str, Any] | None, str | None] = await _call_lambda(
         function_ref, event, account_id=account_id, region=region
     )
+    latency = round((time.monotonic() - begun) * 1000)
+    access_logs.note(**context, integrationLatency=latency, integration={"status": 200})
     return result
 
 

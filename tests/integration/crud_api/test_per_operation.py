@@ -221,3 +221,17 @@ def test_the_two_ways_of_deployment_exclude_each_other(deployment):
 
 def test_a_second_deployment_changes_nothing(deployment):
     assert "no changes" in deployment.run("--per-operation", "--plan").split("functions-dev")[-1]
+
+
+def test_calls_are_in_the_access_log(deployment):
+    deployment.request("GET", "/items/in-the-log", Secret="a header")
+    httpx.get(f"{deployment.url}/items/in-the-log")
+    events = deployment.aws.client("logs").filter_log_events(
+        logGroupName="/aws/apigateway/crud-api-dev"
+    )["events"]
+    lines = [json.loads(event["message"]) for event in events if "in-the-log" in event["message"]]
+    assert [line["status"] for line in lines] == ["404", "403"]
+    assert [line["path"] for line in lines] == ["/api/items/in-the-log"] * 2
+    assert [line["caller"] == "-" for line in lines] == [False, True]
+    assert lines[0]["resourcePath"] == "/items/{item_id}"
+    assert "a header" not in str(lines)

@@ -135,6 +135,33 @@ def test_long_answers_are_compressed(api):
     assert answer.text == "a" * 5000
 
 
+def test_requests_are_in_the_access_log_of_the_stage(aws, api, unique):
+    logs = aws.client("logs")
+    group = f"/aws/apigateway/{unique}"
+    logs.create_log_group(logGroupName=group)
+    names = (
+        "httpMethod path resourcePath status responseLength integration.status error.responseType"
+    )
+    form = json.dumps({name: f"$context.{name}" for name in names.split()})
+    arn = f"arn:aws:logs:us-east-1:111111111111:log-group:{group}"
+    aws.client("apigateway").update_stage(
+        restApiId=api[0],
+        stageName="api",
+        patchOperations=[
+            {"op": "replace", "path": f"/accessLogSettings/{name}", "value": value}
+            for name, value in (("destinationArn", arn), ("format", form))
+        ],
+    )
+    httpx.get(f"{api[1]}/things")
+    httpx.get(f"{api[1]}/nothing")
+    events = logs.filter_log_events(logGroupName=group)["events"]
+    lines = [tuple(json.loads(event["message"]).values()) for event in events]
+    assert lines[0] == ("GET", "/api/things", "/things", "200", "7", "200", "-")
+    assert lines[1][:4] == ("GET", "/api/nothing", "-", "403")
+    assert lines[1][5:] == ("-", "MISSING_AUTHENTICATION_TOKEN")
+    logs.delete_log_group(logGroupName=group)
+
+
 @pytest.mark.parametrize("kind", ["raise", "text"])
 def test_a_function_that_fails_gives_502_and_no_internals(api, kind):
     answer = httpx.get(f"{api[1]}/things?kind={kind}")

@@ -1,5 +1,6 @@
 import json
 import subprocess
+import sys
 
 import pytest
 
@@ -41,3 +42,18 @@ def test_a_handler_that_answers_otherwise_is_found_out(endpoint, tmp_path):
     )
     assert done.returncode == 1
     assert done.stderr.startswith("GET was answered with")
+
+
+def test_a_page_of_a_list_is_counted():
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.crud_list_worker", "300"],
+        cwd=crud_handler.ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    pages = json.loads(done.stdout)
+    # Four shards and a read of all items: half a unit a query, one an item.
+    assert [page["requests"] for page in pages.values()] == [5, 5, 5, 5]
+    assert [page["units"] for page in pages.values()] == [22, 22, 22, 5]
+    assert all(3 <= page["entries"] <= 84 for page in pages.values())

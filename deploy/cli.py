@@ -17,6 +17,7 @@ examples:
   python -m deploy crud_api --stage dev           create or update the stack, deploy the app
   python -m deploy webtier --stage prod --plan    show what would change, change nothing
   python -m deploy crud_api --stage dev --delete  delete the app and the stack, keep the data
+  python -m deploy webtier --stage dev --application FILE  have the instances run FILE
   python -m deploy crud_api --stage dev --per-operation  a function and a role per operation
   python -m deploy image_api --stage dev --redrive       have failed events processed again
 
@@ -35,10 +36,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.delete and not arguments.yes and not sys.stdin.isatty():
         parser.error("--delete asks for a confirmation: run it on a terminal, or add --yes")
     part = PARTS[arguments.part]
+    if arguments.application and not part.takes_application:
+        parser.error(f"{part.name} has no --application")
     if arguments.per_operation and part.per_operation is None:
         parser.error(f"{part.name} has no --per-operation")
     try:
-        target = Target.of(part, arguments.stage, arguments.root.resolve())
+        target = Target.of(
+            part,
+            arguments.stage,
+            arguments.root.resolve(),
+            application=arguments.application,
+            to_delete=arguments.delete,
+        )
         if arguments.per_operation and target.per_operation is None:
             raise SettingsError(f"{part.name} in {arguments.root} has no module per_operation")
         if arguments.plan:
@@ -85,6 +94,12 @@ def _parser() -> argparse.ArgumentParser:
         "--per-operation",
         action="store_true",
         help="a function for each operation of the API, deployed as a stack of its own",
+    )
+    parser.add_argument(
+        "--application",
+        type=Path,
+        metavar="FILE",
+        help="an artifact of your own for the instances of the web tier, instead of the project's",
     )
     parser.add_argument(
         "--root",

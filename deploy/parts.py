@@ -4,7 +4,7 @@ import importlib
 import sys
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,19 @@ STAGES = ("local", "dev", "prod")
 ARTIFACT_BUCKET = "ArtifactBucket"
 """The parameter of a stack with artifacts that names the bucket they are in."""
 
+APPLICATION = "application"
+"""The setting that holds the path of an artifact of the user's own."""
+
 # A stage's table in stages.toml: parameters, and for monitoring the profile.
 Settings = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Artifacts:
+    """The files of a stack that are fetched from S3, by key, and the parameters that name them."""
+
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    parameters: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -30,8 +41,8 @@ class StackSource:
     a part has more than one stack. `inputs` gives the parameters that are outputs of the stack
     before. `profile` gives the AWS profile of the stack's account; the default credentials are
     the workload's. `after_app` says that the stack names functions, which have to be
-    there before it. `artifacts` gives the files that CloudFormation fetches, by the keys that the
-    template names them by.
+    there before it. `artifacts` makes, of the module and the stage's settings, the files that
+    CloudFormation or an instance fetches.
     """
 
     name: str
@@ -39,7 +50,7 @@ class StackSource:
     table: str | None = None
     inputs: Callable[[Any], Mapping[str, str]] = lambda _module: {}
     profile: Callable[[Settings], str | None] = lambda _settings: None
-    artifacts: Callable[[Any], Mapping[str, bytes]] = lambda _module: {}
+    artifacts: Callable[[Any, Settings], Artifacts] = lambda _module, _settings: Artifacts()
     after_app: bool = False
 
 
@@ -50,6 +61,7 @@ class Part:
     `module` makes the templates of `stacks`, and raises one of `errors` where it cannot. `chalice`
     says whether the part is a Chalice app. `gateway` is the module with what it sets at API Gateway
     beyond Chalice, `per_operation` the one that packages a function for each operation.
+    `takes_application` says that an artifact of the user's own can be deployed.
     """
 
     name: str
@@ -58,6 +70,7 @@ class Part:
     chalice: bool = False
     gateway: str | None = None
     per_operation: str | None = None
+    takes_application: bool = False
     errors: Callable[[Any], tuple[type[Exception], ...]] = lambda _module: (ValueError,)
 
 
@@ -123,7 +136,14 @@ PARTS: Mapping[str, Part] = {
         Part(
             "webtier",
             "webtier.build",
-            (StackSource("webtier", lambda module, _stage: module.template(module.Options())),),
+            (
+                StackSource(
+                    "webtier",
+                    lambda module, _stage: module.template(module.Options()),
+                    artifacts=lambda module, settings: _application(module, settings),
+                ),
+            ),
+            takes_application=True,
         ),
         Part(
             "monitoring",
@@ -134,7 +154,7 @@ PARTS: Mapping[str, Part] = {
                     lambda module, stage: module.templates(stage)["monitoring"],
                     table="monitoring",
                     profile=lambda settings: settings.get("monitoring_profile", "monitoring"),
-                    artifacts=lambda module: module.artifacts(),
+                    artifacts=lambda module, _settings: Artifacts(module.artifacts()),
                 ),
                 StackSource(
                     "monitoring-workload",
@@ -147,6 +167,19 @@ PARTS: Mapping[str, Part] = {
         ),
     )
 }
+
+
+def _application(module: Any, settings: Settings) -> Artifacts:
+    """What the web tier's instances run: the user's own file, or the project's own application."""
+    if APPLICATION in settings:
+        made = module.artifact.given(settings[APPLICATION])
+    else:
+        made = module.artifact.build(
+            settings.get("artifact", {}).get("targets", module.artifact.INSTANCES)
+        )
+    return Artifacts(
+        {made.key: made.content}, {"ArtifactKey": made.key, "ArtifactSha256": made.sha256}
+    )
 
 
 def load(part: Part, root: Path, name: str | None = None) -> Any:
@@ -182,14 +215,18 @@ def load_if_there(part: Part, root: Path, name: str | None) -> Any:
     return load(part, root, name)
 
 
-def stacks(part: Part, module: Any, root: Path, stage: str) -> tuple[PlannedStack, ...]:
+def stacks(
+    part: Part, module: Any, stage: str, settings: Settings, *, to_delete: bool = False
+) -> tuple[PlannedStack, ...]:
     """Build the part's stacks for the stage, in the order they are deployed.
 
-    Raises SettingsError: stages.toml cannot be read or does not fit a template, or the part
-    cannot make one.
+    What is only deleted gets no artifacts, and its parameters need no values. Raises SettingsError:
+    the stage's settings do not fit a template, or the part cannot make one.
     """
-    settings = stage_settings(root / part.name / "stages.toml", stage)
-    return tuple(_planned(part, source, module, settings, stage) for source in part.stacks)
+    return tuple(
+        _planned(part, source, module, settings, stage, to_delete=to_delete)
+        for source in part.stacks
+    )
 
 
 def stage_settings(path: Path, stage: str) -> Settings:
@@ -219,23 +256,35 @@ def parameter(value: object) -> str:
 
 
 def _planned(
-    part: Part, source: StackSource, module: Any, settings: Settings, stage: str
+    part: Part,
+    source: StackSource,
+    module: Any,
+    settings: Settings,
+    stage: str,
+    *,
+    to_delete: bool,
 ) -> PlannedStack:
     table = settings.get("parameters", {})
     if source.table is not None:
         table = table.get(source.table, {})
     inputs = dict(source.inputs(module))
-    artifacts = source.artifacts(module)
-    if artifacts:
-        inputs[ARTIFACT_BUCKET] = ARTIFACT_BUCKET
     try:
+        artifacts = source.artifacts(module, settings) if not to_delete else Artifacts()
         document = source.template(module, stage).to_dict()
     except part.errors(module) as error:
         raise SettingsError(
             f"{part.name} has no template for the stage {stage}: {error}"
         ) from error
+    if artifacts.files:
+        inputs[ARTIFACT_BUCKET] = ARTIFACT_BUCKET
     # The inputs are not known yet; with a stand-in the names are checked before anything is sent.
-    values = {name: parameter(value) for name, value in table.items()} | dict.fromkeys(inputs, "")
+    values = {
+        **{name: parameter(value) for name, value in table.items()},
+        **artifacts.parameters,
+        **dict.fromkeys(inputs, ""),
+    }
+    if to_delete:
+        values = dict.fromkeys(document.get("Parameters", {}), "") | values
     return PlannedStack(
         StackTemplate(
             stack=f"{source.name}-{stage}",
@@ -245,6 +294,6 @@ def _planned(
         ),
         source.profile(settings),
         inputs,
-        artifacts,
+        artifacts.files,
         source.after_app,
     )

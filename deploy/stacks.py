@@ -55,6 +55,7 @@ def has_bucket(account: Account) -> bool:
 def fetchable(planned: PlannedStack, outputs: Mapping[str, str], account: Account) -> StackTemplate:
     """Return the stack's template with its inputs, and put what it needs into the bucket."""
     for key, content in planned.artifacts.items():
+        progress.line(f"artifact {key}, {len(content) / 1e6:.1f} MB")
         artifacts.put(account, key, content)
     template = with_inputs(planned, outputs, account)
     return template if template.fits_a_request else artifacts.with_url(account, template)

@@ -29,20 +29,33 @@ class Target:
     per_operation: Any = None
 
     @classmethod
-    def of(cls, part: Part, stage: str, root: Path) -> "Target":
+    def of(
+        cls,
+        part: Part,
+        stage: str,
+        root: Path,
+        *,
+        application: Path | None = None,
+        to_delete: bool = False,
+    ) -> "Target":
         """Read the part's modules and settings in the folder `root`.
+
+        `application` is the artifact that the part's instances are to run instead of the project's
+        own. With `to_delete` no artifact is made.
 
         Raises SettingsError: one is wrong or missing, so that nothing is sent.
         """
         module = parts.load(part, root)
         settings = parts.stage_settings(root / part.name / "stages.toml", stage)
+        if application:
+            settings = {**settings, parts.APPLICATION: application}
         GatewaySettings.of(settings.get("gateway", {}))
         return cls(
             part,
             stage,
             root / part.name,
             module,
-            parts.stacks(part, module, root, stage),
+            parts.stacks(part, module, stage, settings, to_delete=to_delete),
             settings,
             parts.load_if_there(part, root, part.gateway),
             parts.load_if_there(part, root, part.per_operation),

@@ -76,7 +76,7 @@ def template(options: Options) -> Template:
     logs = access_logs.build()
     front = load_balancer.build(net, groups.load_balancer, logs, compute.PORT)
     data = database.build(net, groups.database, key)
-    application = compute.build(net, groups.application, front, data.instance)
+    application = compute.build(net, groups.application, front, data.instance, key)
     alarms = alerts.build(front, application.group, data.instance, key)
 
     built = Template(

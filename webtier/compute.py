@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from troposphere import GetAtt, Join, Ref, autoscaling, ec2, iam
+from troposphere import GetAtt, Join, Ref, Sub, autoscaling, ec2, iam
 from troposphere.policies import (
     AutoScalingCreationPolicy,
     AutoScalingRollingUpdate,
@@ -14,10 +14,19 @@ from troposphere.policies import (
     UpdatePolicy,
 )
 
-from . import database, nag, parameters, policies, tags, user_data
+from . import (
+    artifact_source,
+    database,
+    load_balancer,
+    nag,
+    parameters,
+    policies,
+    tags,
+    user_data,
+)
 
 if TYPE_CHECKING:
-    from troposphere import AWSObject, rds
+    from troposphere import AWSObject, kms, rds
 
     from .load_balancer import Front
     from .network import Network
@@ -41,12 +50,19 @@ class Compute:
 
 
 def build(
-    network: Network, security_group: ec2.SecurityGroup, front: Front, instance: rds.DBInstance
+    network: Network,
+    security_group: ec2.SecurityGroup,
+    front: Front,
+    instance: rds.DBInstance,
+    key: kms.Key,
 ) -> Compute:
-    """The group behind the load balancer; `instance` is the database it may sign in to."""
-    role = _role(instance)
+    """The group behind the load balancer.
+
+    `instance` is the database that it may sign in to, `key` the one of the database's secret.
+    """
+    role = _role(instance, key)
     profile = iam.InstanceProfile("ApplicationProfile", Roles=[Ref(role)])
-    template = _launch_template(security_group, profile)
+    template = _launch_template(security_group, profile, instance)
     group = autoscaling.AutoScalingGroup(
         GROUP,
         VPCZoneIdentifier=[Ref(subnet) for subnet in network.application_subnets],
@@ -84,10 +100,27 @@ def build(
     return Compute(group, (role, profile, template, group, *_scaling(group, front)))
 
 
-def _role(instance: rds.DBInstance) -> iam.Role:
-    """What an instance may do: be reached by Session Manager, and sign in to the database.
+def _settings(instance: rds.DBInstance) -> user_data.Settings:
+    """What an instance is told of the stack."""
+    return user_data.Settings(
+        resource=GROUP,
+        bucket=Ref(artifact_source.BUCKET),
+        key=Ref(artifact_source.KEY),
+        sha256=Ref(artifact_source.SHA256),
+        port=PORT,
+        health_path=load_balancer.HEALTH_PATH,
+        database_host=GetAtt(instance, "Endpoint.Address"),
+        database_port=GetAtt(instance, "Endpoint.Port"),
+        database_name=database.NAME,
+        database_secret_arn=GetAtt(instance, "MasterUserSecret.SecretArn"),
+    )
+
+
+def _role(instance: rds.DBInstance, key: kms.Key) -> iam.Role:
+    """What an instance may do: fetch its artifact, sign in to the database, be reached.
 
     AWS Systems Manager User Guide, "Verify or add instance permissions for Session Manager".
+    AWS Secrets Manager User Guide, "Secret encryption and decryption in AWS Secrets Manager".
     """
     return iam.Role(
         "ApplicationRole",
@@ -103,6 +136,22 @@ def _role(instance: rds.DBInstance) -> iam.Role:
                     "ssmmessages:OpenDataChannel",
                 ],
                 "*",
+            ),
+            _policy("artifact", ["s3:GetObject"], artifact_source.ARN),
+            _policy(
+                "database-secret",
+                ["secretsmanager:GetSecretValue"],
+                GetAtt(instance, "MasterUserSecret.SecretArn"),
+            ),
+            _policy(
+                "database-secret-key",
+                ["kms:Decrypt"],
+                GetAtt(key, "Arn"),
+                {
+                    "StringEquals": {
+                        "kms:ViaService": Sub("secretsmanager.${AWS::Region}.amazonaws.com")
+                    }
+                },
             ),
             _policy("database", ["rds-db:connect"], database.connect_resource(instance)),
         ],
@@ -121,17 +170,17 @@ def _role(instance: rds.DBInstance) -> iam.Role:
     )
 
 
-def _policy(name: str, actions: list[str], resource: Any) -> iam.Policy:
-    return iam.Policy(
-        PolicyName=name,
-        PolicyDocument=policies.document(
-            {"Effect": "Allow", "Action": actions, "Resource": resource}
-        ),
-    )
+def _policy(
+    name: str, actions: list[str], resource: Any, condition: dict[str, Any] | None = None
+) -> iam.Policy:
+    statement = {"Effect": "Allow", "Action": actions, "Resource": resource}
+    if condition:
+        statement["Condition"] = condition
+    return iam.Policy(PolicyName=name, PolicyDocument=policies.document(statement))
 
 
 def _launch_template(
-    security_group: ec2.SecurityGroup, profile: iam.InstanceProfile
+    security_group: ec2.SecurityGroup, profile: iam.InstanceProfile, instance: rds.DBInstance
 ) -> ec2.LaunchTemplate:
     return ec2.LaunchTemplate(
         "ApplicationTemplate",
@@ -168,7 +217,7 @@ def _launch_template(
                 )
             ],
             TagSpecifications=tags.specifications("application", "instance", "volume"),
-            UserData=user_data.encoded(GROUP),
+            UserData=user_data.encoded(_settings(instance)),
         ),
     )
 

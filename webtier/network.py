@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from troposphere import GetAtt, GetAZs, Ref, Select, Sub, ec2
 
-from . import policies
+from . import artifact_source, policies
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Network
@@ -165,13 +165,14 @@ def _s3_endpoint(vpc: ec2.VPC, route_tables: tuple[ec2.RouteTable, ...]) -> ec2.
         RouteTableIds=[Ref(routes) for routes in route_tables],
         PolicyDocument=policies.document(
             {
-                "Sid": "PackagesAndAgent",
+                "Sid": "PackagesAgentAndArtifact",
                 "Effect": "Allow",
                 "Principal": "*",
                 "Action": "s3:GetObject",
                 "Resource": [
                     Sub("arn:${AWS::Partition}:s3:::al2023-repos-${AWS::Region}-de612dc2/*"),
                     Sub("arn:${AWS::Partition}:s3:::amazon-ssm-${AWS::Region}/*"),
+                    artifact_source.ARN,
                 ],
             }
         ),

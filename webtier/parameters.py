@@ -6,6 +6,8 @@ from typing import Any
 
 from troposphere import Equals, Not, Or, Parameter, Ref, Template
 
+from . import artifact_source
+
 HAS_CERTIFICATE = "HasCertificate"
 HAS_ALERT_EMAIL = "HasAlertEmail"
 
@@ -84,6 +86,7 @@ ALERT_EMAIL = Parameter(
 
 _GROUPS = {
     "Access": (CERTIFICATE_ARN, ALLOW_HTTP, CLIENT_CIDR),
+    "Application": artifact_source.PARAMETERS,
     "Instances": (IMAGE_ID, INSTANCE_TYPE, MIN_CAPACITY, MAX_CAPACITY),
     "Database": (DATABASE_CLASS,),
     "Operation": (ALERT_EMAIL, DELETION_PROTECTION),

@@ -39,6 +39,10 @@ _ARNS = {
     "AWS::SNS::Topic": f"arn:aws:sns:{_HERE}:example",
     "AWS::SQS::Queue": f"arn:aws:sqs:{_HERE}:example",
 }
+# The same for attributes that are the ARN of something else.
+_ATTRIBUTE_ARNS = {
+    ".MasterUserSecret.SecretArn": f"arn:aws:secretsmanager:{_HERE}:secret:example-abcdef",
+}
 # What a policy is attached to where its statements name no resource, or "*" for it.
 _ATTACHED = {
     "AssumeRolePolicyDocument": _ARNS["AWS::IAM::Role"],
@@ -148,13 +152,14 @@ def _arn(body: Mapping[str, Any], logical_id: str, attribute: str | None) -> str
         return f"${{{logical_id}{attribute or ''}}}"
     if attribute is None and resource["Type"] == "AWS::S3::Bucket":
         return "example"
-    return _ARNS.get(resource["Type"], "example")
+    return _ATTRIBUTE_ARNS.get(attribute or "") or _ARNS.get(resource["Type"], "example")
 
 
 def _policies(name: str, value: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield each policy document in a value, with the property it is in."""
     match value:
-        case {"Statement": _}:
+        # A rule of AWS WAF has a statement, too, which allows and denies nothing.
+        case {"Statement": list() | {"Effect": _}}:
             yield name, value
         case dict():
             for key, item in value.items():

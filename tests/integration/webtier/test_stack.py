@@ -16,7 +16,12 @@ if TYPE_CHECKING:
     from tests.conftest import DeployStack, EmbeddedAws
 
 STAGES = tomllib.loads(Path(build.__file__).with_name("stages.toml").read_text(encoding="utf-8"))
-LOCAL = STAGES["local"]["parameters"]
+ARTIFACT = {
+    "ArtifactBucket": "artifacts",
+    "ArtifactKey": "application.tar.gz",
+    "ArtifactSha256": "0" * 64,
+}
+LOCAL = STAGES["local"]["parameters"] | ARTIFACT
 TEMPLATE = build.template(build.Options())
 RESOURCES = TEMPLATE.to_dict()["Resources"]
 

@@ -1,5 +1,7 @@
 import sys
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
@@ -8,7 +10,7 @@ from troposphere.sqs import Queue
 
 from deploy import parts
 from deploy.errors import SettingsError
-from deploy.parts import Part, StackSource
+from deploy.parts import PARTS, Part, StackSource
 
 
 class TwoStacks:
@@ -71,8 +73,9 @@ def root(tmp_path: Path) -> Path:
 
 
 def planned(root: Path, stage: str, settings: str = SETTINGS) -> tuple[parts.PlannedStack, ...]:
-    (root / "shop" / "stages.toml").write_text(settings)
-    return parts.stacks(PART, TwoStacks, root, stage)
+    path = root / "shop" / "stages.toml"
+    path.write_text(settings)
+    return parts.stacks(PART, TwoStacks, stage, parts.stage_settings(path, stage))
 
 
 def test_stacks_are_named_after_the_stage_and_tagged(root: Path) -> None:
@@ -137,7 +140,48 @@ def test_a_part_that_cannot_make_its_template_is_told_in_one_line(root: Path) ->
     part = Part("shop", "shop.build", (StackSource("shop", refuse),))
 
     with pytest.raises(SettingsError, match=r"^shop has no template for the stage dev: dev is too"):
-        parts.stacks(part, TwoStacks, root, "dev")
+        parts.stacks(part, TwoStacks, "dev", {})
+
+
+def test_what_is_only_deleted_needs_no_values_and_no_artifacts() -> None:
+    def refuse(_module: Any, _settings: parts.Settings) -> parts.Artifacts:
+        raise AssertionError("nothing is to be built")
+
+    first = replace(PART.stacks[0], artifacts=refuse)
+    part = replace(PART, stacks=(first,))
+    (stack,) = parts.stacks(part, TwoStacks, "local", {}, to_delete=True)
+    assert (stack.template.stack, stack.artifacts) == ("shop-local", {})
+
+
+class WebTier:
+    """The module of a part whose instances run an artifact."""
+
+    class artifact:  # noqa: N801 - a module
+        INSTANCES = ("x86_64", "arm64")
+
+        @staticmethod
+        def build(targets: Any) -> Any:
+            return SimpleNamespace(key="k", sha256="s", content=",".join(targets).encode())
+
+        @staticmethod
+        def given(file: Any) -> Any:
+            return SimpleNamespace(key="own", sha256="s", content=str(file).encode())
+
+
+@pytest.mark.parametrize(
+    ("settings", "key", "content"),
+    [
+        ({}, "k", b"x86_64,arm64"),
+        ({"artifact": {"targets": ["host"]}}, "k", b"host"),
+        ({"artifact": {"targets": ["host"]}, "application": "mine.tar.gz"}, "own", b"mine.tar.gz"),
+    ],
+)
+def test_the_artifact_is_the_projects_or_the_users_own(
+    settings: dict[str, Any], key: str, content: bytes
+) -> None:
+    made = PARTS["webtier"].stacks[0].artifacts(WebTier, settings)
+    assert made.files == {key: content}
+    assert made.parameters == {"ArtifactKey": key, "ArtifactSha256": "s"}
 
 
 def test_a_root_without_the_part_is_named(tmp_path: Path) -> None:

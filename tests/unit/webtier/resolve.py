@@ -13,21 +13,25 @@ PSEUDO_PARAMETERS = {
     "0a1b2c3d-0000-4000-8000-000000000000",
     "AWS::StackName": "webtier-prod",
 }
+PARAMETERS = {"ArtifactBucket": "artifacts", "ArtifactKey": "0123.tar.gz"}
 ARNS = {
     "AWS::KMS::Key": "arn:aws:kms:us-east-1:111111111111:key/0a1b2c3d-0000-4000-8000-000000000000",
     "AWS::Logs::LogGroup": "arn:aws:logs:us-east-1:111111111111:log-group:example:*",
     "AWS::S3::Bucket": "arn:aws:s3:::example-bucket",
     "AWS::SNS::Topic": "arn:aws:sns:us-east-1:111111111111:example",
 }
-ATTRIBUTES = {"DbiResourceId": "db-ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
+ATTRIBUTES = {
+    "DbiResourceId": "db-ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+    "MasterUserSecret.SecretArn": "arn:aws:secretsmanager:us-east-1:111111111111:secret:rds!db-0-a",
+}
 
 
 def resolved(value: Any, resources: dict[str, Any]) -> Any:
     """The value with `Ref`, `Fn::GetAtt` and `Fn::Sub` replaced; anything else is an error."""
 
     def name(reference: str) -> str:
-        if reference in PSEUDO_PARAMETERS:
-            return PSEUDO_PARAMETERS[reference]
+        if reference in PSEUDO_PARAMETERS | PARAMETERS:
+            return (PSEUDO_PARAMETERS | PARAMETERS)[reference]
         title, _, attribute = reference.partition(".")
         if attribute in ATTRIBUTES:
             return ATTRIBUTES[attribute]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from webtier import build
+from webtier import artifact, artifact_source, build
 
 ROOT = Path(__file__).parents[3]
 STAGES = tomllib.loads((ROOT / "webtier" / "stages.toml").read_text(encoding="utf-8"))
@@ -15,7 +15,12 @@ STAGES = tomllib.loads((ROOT / "webtier" / "stages.toml").read_text(encoding="ut
 
 def test_the_stages_are_those_of_the_project() -> None:
     assert list(STAGES) == ["local", "dev", "prod"]
-    assert all(list(stage) == ["parameters"] for stage in STAGES.values())
+    assert all(stage.keys() <= {"artifact", "parameters"} for stage in STAGES.values())
+
+
+def test_every_target_of_the_artifact_is_one() -> None:
+    for stage in STAGES.values():
+        assert set(stage.get("artifact", {}).get("targets", [])) <= set(artifact.TARGETS)
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -63,9 +68,14 @@ def test_without_a_certificate_plain_http_must_be_asked_for(body: dict[str, Any]
 def test_every_parameter_is_documented_with_its_default(body: dict[str, Any]) -> None:
     document = (ROOT / "docs" / "webtier.md").read_text(encoding="utf-8")
     for name, parameter in body["Parameters"].items():
-        default = parameter["Default"]
-        shown = "none" if default == "" else f"`{default}`"
+        default = parameter.get("Default")
+        shown = {None: "required", "": "none"}.get(default, f"`{default}`")
         assert f"| `{name}` | {shown} |" in document
+
+
+def test_only_what_the_deployment_gives_has_no_default(body: dict[str, Any]) -> None:
+    required = {name for name, given in body["Parameters"].items() if "Default" not in given}
+    assert required == {parameter.title for parameter in artifact_source.PARAMETERS}
 
 
 def test_every_parameter_has_a_place_in_the_console(body: dict[str, Any]) -> None:

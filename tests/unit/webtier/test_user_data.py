@@ -1,8 +1,8 @@
+"""The script of an instance's first boot, as the template has it."""
+
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,71 +14,120 @@ from webtier import compute, load_balancer, user_data
 
 # Amazon EC2 User Guide, "Instance user data": 16 KB before it is encoded.
 LIMIT = 16 * 1024
+VALUES = {
+    "ArtifactBucket": "artifacts",
+    "ArtifactKey": "key.tar.gz",
+    "ArtifactSha256": "0" * 64,
+    "AWS::Region": "us-east-1",
+    "AWS::StackName": "webtier-prod",
+}
 
 
 @pytest.fixture
 def script(resources: dict[str, Any]) -> str:
     """The script as an instance of the stack gets it."""
     data = resources["ApplicationTemplate"]["Properties"]["LaunchTemplateData"]["UserData"]
-    text = data["Fn::Base64"]["Fn::Sub"]
-    values = {"AWS::StackName": "webtier-prod", "AWS::Region": "us-east-1"}
-    text = re.sub(r"\$\{([^!}]+)\}", lambda match: values[match[1]], text)
-    return text.replace("${!", "${")
+    text, variables = data["Fn::Base64"]["Fn::Sub"]
+
+    def value(match: re.Match[str]) -> str:
+        match variables[match[1]]:
+            case {"Ref": name}:
+                return VALUES[name]
+            case {"Fn::GetAtt": [_, attribute]}:
+                return attribute
+            case literal:
+                return literal
+
+    return re.sub(r"\$\{([^!}]+)\}", value, text).replace("${!", "${")
 
 
-def test_the_stack_and_region_are_filled_in_and_nothing_else(script: str) -> None:
-    settings = user_data.settings(compute.GROUP, "webtier-prod", "us-east-1")
-    assert script == settings + user_data.installation()
+def test_the_settings_are_filled_in_and_nothing_else(script: str) -> None:
+    settings, installation = script.split("\n\n", 1)
+    assert settings.splitlines() == [
+        "#!/bin/bash",
+        "RESOURCE='Group'",
+        "STACK='webtier-prod'",
+        "REGION='us-east-1'",
+        "BUCKET='artifacts'",
+        "KEY='key.tar.gz'",
+        f"SHA256='{'0' * 64}'",
+        "PORT='8443'",
+        "HEALTH_PATH='/health'",
+        "PGHOST='Endpoint.Address'",
+        "PGPORT='Endpoint.Port'",
+        "PGDATABASE='webtier'",
+        "DATABASE_SECRET_ARN='MasterUserSecret.SecretArn'",
+    ]
+    assert installation == user_data.installation()
 
 
 def test_it_is_small_enough_for_user_data(script: str) -> None:
     assert len(script.encode()) < LIMIT
 
 
-def test_bash_can_read_it(script: str) -> None:
-    done = subprocess.run(["bash", "-n"], input=script, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-
-
 def test_shellcheck_finds_nothing(script: str, tmp_path: Path) -> None:
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    if not (shellcheck := shutil.which("shellcheck", path=path)):
-        pytest.skip("shellcheck is not installed")
     file = tmp_path / "user-data.sh"
     file.write_text(script)
-    done = subprocess.run([shellcheck, file], capture_output=True, text=True, check=False)
+    shellcheck = Path(sys.executable).with_name("shellcheck")
+    application = user_data.INSTANCE.with_name("application")
+    done = subprocess.run(
+        [shellcheck, file, application / "install", application / "start"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (done.returncode, done.stdout) == (0, "")
 
 
-def test_it_writes_the_files_of_the_application(script: str, tmp_path: Path) -> None:
-    """Runs the part that writes, with its targets moved into a scratch folder."""
-    writing, _ = script.split("set -euo pipefail")
-    for target in user_data.INSTALLED.values():
-        writing = writing.replace(f" {target} <<", f" {tmp_path}{target} <<")
-    subprocess.run(["bash", "-eu"], input=writing, text=True, check=True)
-    for name, target in user_data.INSTALLED.items():
-        written = Path(f"{tmp_path}{target}").read_bytes()
-        assert written == (user_data.APPLICATION / name).read_bytes()
-        assert Path(f"{tmp_path}{target}").stat().st_mode & 0o777 == 0o644
-
-
-def test_a_file_that_would_end_early_is_refused(
+def test_a_unit_that_would_end_early_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shutil.copytree(user_data.APPLICATION, tmp_path, dirs_exist_ok=True)
-    (tmp_path / "server.py").write_text("print(1)\nEND-OF-FILE\nprint(2)\n")
-    monkeypatch.setattr(user_data, "APPLICATION", tmp_path)
-    with pytest.raises(ValueError, match=r"server\.py contains the line END-OF-FILE"):
+    (tmp_path / "webtier.service").write_text("[Unit]\nEND-OF-FILE\n[Service]\n")
+    monkeypatch.setattr(user_data, "INSTANCE", tmp_path)
+    with pytest.raises(ValueError, match=r"webtier\.service contains the line END-OF-FILE"):
         user_data.installation()
 
 
-def test_service_check_and_load_balancer_agree_on_port_and_path(script: str) -> None:
-    assert f"--port {compute.PORT} " in script
-    assert f"https://localhost:{compute.PORT}{load_balancer.HEALTH_PATH}" in script
+def test_the_load_balancer_asks_for_the_same_port_and_path(
+    resources: dict[str, Any], script: str
+) -> None:
+    group = resources["TargetGroup"]["Properties"]
+    assert f"PORT='{group['Port']}'\n" in script
+    assert f"HEALTH_PATH='{group['HealthCheckPath']}'\n" in script
+    assert (compute.PORT, load_balancer.HEALTH_PATH) == (8443, "/health")
+
+
+def test_the_service_is_no_root_and_sees_little() -> None:
+    unit = (user_data.INSTANCE / "webtier.service").read_text()
+    for line in (
+        "DynamicUser=yes",
+        "NoNewPrivileges=yes",
+        "ProtectSystem=strict",
+        "CapabilityBoundingSet=",
+    ):
+        assert f"\n{line}\n" in unit
+    # gunicorn gives requests 25 seconds; the service may take longer, an instance's end does not.
+    assert "\nTimeoutStopSec=40\n" in unit
 
 
 def test_the_script_signals_the_resource_that_waits(resources: dict[str, Any], script: str) -> None:
     assert f"RESOURCE='{compute.GROUP}'\n" in script
-    assert resources[compute.GROUP]["UpdatePolicy"]["AutoScalingRollingUpdate"][
-        "WaitOnResourceSignals"
-    ]
+    policy = resources[compute.GROUP]["UpdatePolicy"]["AutoScalingRollingUpdate"]
+    assert policy["WaitOnResourceSignals"]
+
+
+def test_an_instance_may_read_its_artifact_and_secret_and_no_other(
+    resources: dict[str, Any],
+) -> None:
+    allowed = {
+        action: statement["Resource"]
+        for policy in resources["ApplicationRole"]["Properties"]["Policies"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        for action in statement["Action"]
+    }
+    artifact = {"Fn::Sub": "arn:${AWS::Partition}:s3:::${ArtifactBucket}/${ArtifactKey}"}
+    assert allowed["s3:GetObject"] == artifact
+    secret = {"Fn::GetAtt": ["Database", "MasterUserSecret.SecretArn"]}
+    assert allowed["secretsmanager:GetSecretValue"] == secret
+    endpoint = resources["S3Endpoint"]["Properties"]["PolicyDocument"]["Statement"][0]
+    assert artifact in endpoint["Resource"]

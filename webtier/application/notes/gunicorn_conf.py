@@ -29,7 +29,20 @@ worker_tmp_dir = "/dev/shm" if sys.platform == "linux" else None  # noqa: S108
 control_socket_disable = True
 # Requests are logged by the application, with what gunicorn does not know.
 accesslog = None
-errorlog = "-"
+logconfig_dict = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"json": {"()": f"{__package__}.telemetry.JsonLines", "constant": {}}},
+    "handlers": {
+        "stdout": {
+            "class": "logging.StreamHandler",
+            "stream": "ext://sys.stdout",
+            "formatter": "json",
+        }
+    },
+    "root": {"handlers": ["stdout"], "level": "INFO"},
+    "loggers": {"gunicorn.error": {"handlers": ["stdout"], "level": "INFO", "propagate": False}},
+}
 
 
 def worker_exit(_server: Any, worker: Any) -> None:

@@ -1,7 +1,7 @@
 """Prints, as JSON, what a Chalice project deploys: `python -P chalice_models.py PROJECT STAGE`.
 
-That is the functions and the API, as Chalice models them, and the templates of the data it owns,
-from its `resources.py`.
+That is the functions and the API, as Chalice models them, the templates of the data it owns, from
+its `resources.py`, and what `python -m deploy --per-operation` would merge into Chalice's template.
 
 Chalice imports a project as the top-level module `app` and changes this process's environment and
 `sys.path` to do so. Every project has that same module, so each is read in a process of its own:
@@ -11,11 +11,13 @@ Chalice imports a project as the top-level module `app` and changes this process
 from __future__ import annotations
 
 import contextlib
+import importlib
 import importlib.util
 import inspect
 import json
 import os
 import sys
+from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,8 +86,6 @@ def templates(project: Path) -> dict[str, dict[str, Any]]:
     path = project / "resources.py"
     if not path.exists():
         return {}
-    # As `python -m deploy` imports it: with the folder around the project on the path.
-    sys.path.append(str(project.parent))
     spec = importlib.util.spec_from_file_location(f"{project.name}.resources", path)
     if spec is None or spec.loader is None:
         raise ImportError(f"{path} is no Python module")
@@ -97,6 +97,21 @@ def templates(project: Path) -> dict[str, dict[str, Any]]:
         for name, function in inspect.getmembers(module, inspect.isfunction)
         if function.__module__ == module.__name__ and _makes_template(name, function)
     }
+
+
+def per_operation(project: Path, stage: str) -> dict[str, Any] | None:
+    """Return what is merged into Chalice's template for a function an operation; None: nothing.
+
+    The outputs that only a deployment has are left empty: no name depends on them.
+    """
+    if not (project / "per_operation.py").exists():
+        return None
+    # Only such a project needs it, and it is there wherever one can be deployed.
+    from deploy import packaged
+
+    names = (f"{project.name}.per_operation", f"{project.name}.gateway")
+    modules = importlib.import_module(names[0]), importlib.import_module(names[1])
+    return packaged.merge_template(modules, project, stage, defaultdict(str), {})
 
 
 def _makes_template(name: str, function: Any) -> bool:
@@ -113,6 +128,8 @@ def _makes_template(name: str, function: Any) -> bool:
 def main() -> int:
     """Read the project and the stage named on the command line."""
     project, stage = sys.argv[1:]
+    # As `python -m deploy` imports a project: with the folder around it on the path.
+    sys.path.append(str(Path(project).resolve().parent))
     with contextlib.redirect_stdout(sys.stderr):  # an app may print while it is imported
         factory = CLIFactory(project, environ=os.environ)
         # Imports the project. The next configuration finds it imported.
@@ -124,6 +141,7 @@ def main() -> int:
             path: sorted(methods) for path, methods in sorted(config.chalice_app.routes.items())
         }
         described["templates"] = templates(Path(project))
+        described["per_operation"] = per_operation(Path(project), stage)
     print(json.dumps(described))
     return 0
 

@@ -42,6 +42,13 @@ _READ = (
     "AWS::SQS::Queue",
 )
 
+_WATCHED = (
+    "AWS::ApiGateway::RestApi",
+    "AWS::DynamoDB::Table",
+    "AWS::Lambda::Function",
+    "AWS::SQS::Queue",
+)
+
 # Types that do work or hold messages, and for which there are no alarms here yet. A template that
 # begins to use one must not pass unwatched.
 _NEEDS_ALARMS = (
@@ -194,6 +201,8 @@ def read(project: Path, stage: str) -> Service:
         functions=tuple(Function(**function) for function in found["functions"]),
         rest_api=RestApi(**found["rest_api"]) if found["rest_api"] else None,
     )
+    if found["per_operation"] is not None:
+        service = with_operations(service, found["per_operation"], f"{service.name}-{stage}-")
     templates: dict[str, Any] = found["templates"]
     name = found["name"].replace("_", "-")
     outputs: dict[str, Any] = {}
@@ -290,6 +299,38 @@ def with_template(
     )
 
 
+def with_operations(service: Service, body: Mapping[str, Any], prefix: str) -> Service:
+    """Add the functions of a template that Chalice's own is merged with, as `--per-operation` does.
+
+    Whether a stage is deployed that way is not written down anywhere, so they are always watched:
+    where they do not exist, their alarms have no data, which is good. `prefix` begins the names.
+
+    Raises InventoryError: one has another name, or is of a type without alarms.
+    """
+    common = body.get("Globals", {}).get("Function", {})
+    added = []
+    for logical_id, resource in body["Resources"].items():
+        kind = resource.get("Type", "")
+        where = f"{service.name}: {logical_id} ({kind})"
+        if kind == "AWS::Serverless::Function":
+            properties = {**common, **resource["Properties"]}
+            name = _name(where, properties, "FunctionName")
+            if not name.startswith(prefix):
+                raise InventoryError(f"{where}: its FunctionName does not begin with {prefix}")
+            added.append(
+                Function(
+                    name.removeprefix(prefix),
+                    name,
+                    int(properties.get("Timeout", 3)),
+                    asynchronous="Events" in properties,
+                    reserved_concurrency=properties.get("ReservedConcurrentExecutions"),
+                )
+            )
+        elif kind in _NEEDS_ALARMS or kind in _WATCHED:
+            raise InventoryError(f"{where} belongs into resources.py, where it is watched")
+    return replace(service, functions=(*service.functions, *added))
+
+
 def _with_purpose(queue: Queue, purposes: Mapping[str, tuple[Purpose, str | None]]) -> Queue:
     purpose, function = purposes.get(queue.key, (queue.purpose, queue.function))
     return replace(queue, purpose=purpose, function=function)
@@ -297,12 +338,12 @@ def _with_purpose(queue: Queue, purposes: Mapping[str, tuple[Purpose, str | None
 
 def _name(where: str, properties: Mapping[str, Any], member: str) -> str:
     name = properties.get(member)
-    if not name or "${" in str(name):
+    if not isinstance(name, str) or not name or "${" in name:
         raise InventoryError(
             f"{where} has no {member} of its own, which its metrics are found by: set one that "
             "depends on nothing but the stack's name"
         )
-    return str(name)
+    return name
 
 
 def _purposes(document: Document, service: Service) -> dict[str, tuple[Purpose, str | None]]:

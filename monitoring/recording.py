@@ -52,6 +52,10 @@ class FastClock:
         """The moment as CloudWatch's clock would show it."""
         return self._minute() + (moment - self.base) * self.faster
 
+    def shrunk(self, moment: float) -> float:
+        """The moment that is stretched to this one."""
+        return self.base + (moment - self._minute()) / self.faster
+
     def _minute(self) -> float:
         return math.floor(self.base / PERIOD) * PERIOD
 

@@ -14,9 +14,11 @@ name; it has no metric math, no missing data, no M out of N and no event, and Cl
 `Metrics`.
 
 The filler: an engine in a thread, on the pure modules of `monitoring.semantics`. Periods are
-divided by the scale given to `install`. Only whole periods count. Composite alarms follow their
-children by the emulator's own code, and are suppressed by `composite_alarms`. Anomaly detection and
-alarm actions other than SNS are left out.
+divided by the scale given to `install`. Only whole periods count; each is evaluated once, in order,
+however late the thread comes to it, and the history says by which periods the state changed:
+states follow from the metrics alone, and not from how busy the machine is. Composite alarms follow
+their children by the emulator's own code, and are suppressed by `composite_alarms`. Anomaly
+detection and alarm actions other than SNS are left out.
 """
 
 from __future__ import annotations
@@ -44,6 +46,10 @@ if TYPE_CHECKING:
 
 # Seconds between two looks at whether a period has ended.
 TICK = 0.25
+# Seconds after its end that a period is evaluated: what is being recorded meanwhile belongs to it.
+GRACE = 0.25
+# The most periods that are made up for; what is older has no reader any more.
+BACKLOG = 100
 
 _put_metric_alarm = cloudwatch._put_metric_alarm
 _get_metric_data = cloudwatch._get_metric_data
@@ -93,10 +99,16 @@ def run(period_scale: float) -> None:
             alarms = list(cloudwatch._alarms.all_items())
         except RuntimeError:
             continue  # an alarm came or went during the copy: look again at the next tick
-        for (account, region, _), alarm in alarms:
-            with request_scope(account, region):
+        now = time.time() - GRACE
+        due = [
+            (end, (account, region), alarm)
+            for (account, region, _), alarm in alarms
+            for end in ends_due(alarm, period_scale, now)
+        ]
+        for end, scope, alarm in sorted(due, key=lambda one: one[0]):
+            with request_scope(*scope):
                 try:
-                    evaluate_when_due(alarm, period_scale, time.time())
+                    evaluate_at(alarm, period_scale, end)
                 except MetricMathError as error:
                     cloudwatch.logger.warning("alarm %s: %s", alarm["AlarmName"], error)
                 except Exception:
@@ -104,23 +116,28 @@ def run(period_scale: float) -> None:
                     cloudwatch.logger.exception("alarm %s", alarm["AlarmName"])
 
 
-def evaluate_when_due(alarm: dict[str, Any], period_scale: float, now: float) -> None:
-    """Evaluate an alarm once for each period that ended."""
+def ends_due(alarm: dict[str, Any], period_scale: float, now: float) -> list[float]:
+    """The ends of the periods that an alarm is to be evaluated for, and was not yet."""
     if not supported(alarm.get("ComparisonOperator") or ""):
-        return
+        return []
+    length = period_of(alarm) / period_scale
+    current = math.floor(now / length)
+    last = _memory.evaluated.get(alarm["AlarmArn"], current - 1)
+    _memory.evaluated[alarm["AlarmArn"]] = current
+    return [number * length for number in range(max(last, current - BACKLOG) + 1, current + 1)]
+
+
+def evaluate_at(alarm: dict[str, Any], period_scale: float, end: float) -> None:
+    """Evaluate an alarm as at the end of a period."""
     period = period_of(alarm)
     length = period / period_scale
-    current = math.floor(now / length)
-    if _memory.evaluated.get(alarm["AlarmArn"]) == current:
-        return
-    _memory.evaluated[alarm["AlarmArn"]] = current
     rule = rule_of(alarm)
     count = rule.periods + EXTRA_PERIODS
-    starts = [(current - count + index) * length for index in range(count)]
+    starts = [end - (count - index) * length for index in range(count)]
     values = values_of(alarm, starts, length, period)
     state = next_state(rule, values, alarm["StateValue"])
     if state != alarm["StateValue"]:
-        change_state(alarm, state, rule, values, period)
+        change_state(alarm, state, rule, dict(zip(starts, values, strict=True)), period)
 
 
 def values_of(
@@ -170,23 +187,32 @@ def query_values(
 
 
 def change_state(
-    alarm: dict[str, Any], state: str, rule: Rule, values: Series, period: float
+    alarm: dict[str, Any], state: str, rule: Rule, points: Mapping[float, Any], period: float
 ) -> None:
-    """Record the new state, and tell whoever listens."""
+    """Record the new state, and tell whoever listens; `points` are values by their period's start.
+
+    What was evaluated is told as the event's `reasonData` tells it, "Alarm events and EventBridge".
+    """
+    values = tuple(points.values())
     reason = alarm_states.reason(rule, values, state)
     old = alarm["StateValue"]
     data = {
         "version": "1.0",
         "queryDate": timestamp(time.time()),
+        "startDate": timestamp(min(points)),
         "period": period,
         "recentDatapoints": alarm_states.recent(rule, values),
         "threshold": rule.threshold,
+        "evaluatedDatapoints": [
+            {"timestamp": timestamp(start)} | ({} if value is None else {"value": value})
+            for start, value in reversed(list(points.items()))
+        ],
     }
     alarm["StateValue"] = state
     alarm["StateReason"] = reason
     alarm["StateReasonData"] = json.dumps(data)
     alarm["StateUpdatedTimestamp"] = int(time.time())
-    cloudwatch._record_history(alarm["AlarmName"], old, state, reason)
+    cloudwatch._record_history(alarm["AlarmName"], old, state, reason, reason_data=data)
     dispatch_actions(alarm, old, state, reason)
     cloudwatch._evaluate_parent_alarms(alarm)
 

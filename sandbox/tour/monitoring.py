@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import time
 from typing import TYPE_CHECKING, Any
 
 import httpx
 
 from benchmarks.photograph import photograph
+from monitoring.semantics import composite_rules
+from sandbox.emulator import ALARM_PERIOD_SCALE
 from sandbox.environment import MONITORING_ACCOUNT, WORKLOAD_ACCOUNT
 from sandbox.parts import STAGE
+from sandbox.tour import timeline
+from sandbox.tour.report import StepFailure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from sandbox.tour.context import Context
     from sandbox.tour.report import Report
@@ -30,16 +35,18 @@ def tour(context: Context, report: Report) -> None:
     """Break `process`, watch alarm → rule → notification and action, repair it, watch again."""
     queue = _Notifications(context)
     with report.step("monitoring: the service is well before anything is broken") as step:
-        step.wait("the end of earlier alarms", lambda: _well(context), timeout=60)
+        step.wait("the end of earlier alarms", lambda: _well(context), timeout=120)
         step.evidence("composite", f"{COMPOSITE} in {MONITORING_ACCOUNT} is OK")
     queue.discard()
+    stage = _stage(context)
+    began = math.ceil(time.time() / stage.period) * stage.period
     with _broken_destination(context) as repair:
         with report.step(
             "monitoring: a function fails; the other account's alarm goes off"
         ) as step:
             step.evidence("broken", f"{FUNCTION} in {WORKLOAD_ACCOUNT} writes to a missing bucket")
             started = time.monotonic()
-            alarm = step.wait("the alarm", _uploads_until_alarm(context, "ALARM"), timeout=60)
+            alarm = step.wait("the alarm", _uploads_until_alarm(context, "ALARM"), timeout=180)
             step.evidence("alarm", f"{ALARM} in {MONITORING_ACCOUNT}")
             step.evidence(
                 "ALARM", f"after {time.monotonic() - started:.1f} s: {alarm['StateReason']}"
@@ -48,8 +55,10 @@ def tour(context: Context, report: Report) -> None:
         with report.step("monitoring: the rule delivers a notification") as step:
             told = step.wait(
                 "the notification",
-                queue.finder(alarm=COMPOSITE, state="ALARM", severity="critical"),
-                timeout=30,
+                _while_uploading(
+                    context, queue.finder(alarm=COMPOSITE, state="ALARM", severity="critical")
+                ),
+                timeout=90,
             )
             step.evidence("delivered", told["summary"])
             step.evidence("reason", told["reason"])
@@ -57,11 +66,13 @@ def tour(context: Context, report: Report) -> None:
 
         with report.step("monitoring: the actions note an incident, cap the function") as step:
             noted = step.wait(
-                "the incident note", queue.finder(action="incident", event="begin"), timeout=30
+                "the incident note", queue.finder(action="incident", event="begin"), timeout=90
             )
             step.evidence("recorded", noted["summary"])
             acted = step.wait(
-                "the action's record", queue.finder(action="cap", event="begin"), timeout=30
+                "the action's record",
+                _while_uploading(context, queue.finder(action="cap", event="begin")),
+                timeout=90,
             )
             step.evidence("recorded", acted["summary"])
             capped = _reserved_concurrency(context)
@@ -72,17 +83,65 @@ def tour(context: Context, report: Report) -> None:
         with report.step("monitoring: repaired, it recovers by itself") as step:
             step.evidence("repaired", f"{FUNCTION} writes to its bucket again")
             started = time.monotonic()
-            step.wait("the alarm to clear", lambda: _alarm(context, "OK"), timeout=60)
+            step.wait("the alarm to clear", lambda: _alarm(context, "OK"), timeout=120)
             step.evidence("OK", f"after {time.monotonic() - started:.1f} s")
             kept = step.wait(
-                "the record", queue.finder(alarm=ALARM, state="OK", severity=None), timeout=30
+                "the record", queue.finder(alarm=ALARM, state="OK", severity=None), timeout=90
             )
             step.evidence("recorded", kept["summary"])
             acted = step.wait(
-                "the action's record", queue.finder(action="cap", event="finish"), timeout=30
+                "the action's record", queue.finder(action="cap", event="finish"), timeout=90
             )
             step.evidence("recorded", acted["summary"])
             step.check(_reserved_concurrency(context) is None, "the function is still capped")
+
+        with report.step("monitoring: the simulator says the same of the recorded metrics") as step:
+            seen = stage.observed(began, math.inf, ())
+            periods = [change.period for change in seen.changes if change.alarm == ALARM]
+            step.check(any(periods), f"no change of {ALARM} is in its history")
+            end = max(period for period in periods if period) + stage.period
+            said, result = stage.simulated(began, end)
+
+            def agrees() -> bool | None:
+                seen = stage.observed(began, end, queue.everything())
+                return True if timeline.missing(seen, said) is None else None
+
+            with contextlib.suppress(StepFailure):
+                step.wait("what is still on its way", agrees, timeout=90)
+            seen = stage.observed(began, end, queue.everything())
+            for number, line in enumerate(timeline.lines(result, stage, began)):
+                step.evidence("simulated" if number == 0 else "", line)
+            for difference in (timeline.missing(seen, said), timeline.unexpected(seen, said)):
+                step.check(difference is None, str(difference))
+            step.evidence("seen", f"the same {len(said.changes)} changes, by the same periods")
+            step.evidence("seen", f"the same {len(said.told)} messages, {_named(said.actions)}")
+
+
+def _named(actions: Iterable[tuple[str, str]]) -> str:
+    return ", ".join(" ".join(action) for action in sorted(actions))
+
+
+def _stage(context: Context) -> timeline.Stage:
+    """What is compared with the simulator: the critical alarms of image_api."""
+    client = context.client("cloudformation", MONITORING_ACCOUNT)
+    body = client.get_template(StackName=STACK)["TemplateBody"]
+    body = json.loads(body) if isinstance(body, str) else body
+    stack = client.describe_stacks(StackName=STACK)["Stacks"][0]
+    parameters = {one["ParameterKey"]: one["ParameterValue"] for one in stack["Parameters"]}
+    # Here only the periods of alarms pass faster, not the patience of actions.
+    patience = int(parameters["PatienceSeconds"]) * int(ALARM_PERIOD_SCALE)
+    cloudwatch = context.client("cloudwatch", MONITORING_ACCOUNT)
+    described = cloudwatch.describe_alarms(AlarmNames=[COMPOSITE], AlarmTypes=["CompositeAlarm"])
+    return timeline.Stage(
+        name=STAGE,
+        client=lambda service: context.client(service, MONITORING_ACCOUNT),
+        body=body,
+        workload_account=WORKLOAD_ACCOUNT,
+        faster=int(ALARM_PERIOD_SCALE),
+        alarms=tuple(composite_rules.children(described["CompositeAlarms"][0]["AlarmRule"])),
+        composite=COMPOSITE,
+        parameters={**parameters, "PatienceSeconds": str(patience)},
+    )
 
 
 class _Notifications:
@@ -92,6 +151,7 @@ class _Notifications:
         self._client = context.client("sqs", MONITORING_ACCOUNT)
         self._url = context.outputs(STACK, MONITORING_ACCOUNT)["NotificationsQueueUrl"]
         self._read: list[dict[str, Any]] = []
+        self._all: list[dict[str, Any]] = []
 
     def discard(self) -> None:
         """Forget what is there: it is about earlier things."""
@@ -113,12 +173,19 @@ class _Notifications:
 
         return find
 
+    def everything(self) -> list[dict[str, Any]]:
+        """Every notification since the others were discarded."""
+        self._receive()
+        return self._all
+
     def _receive(self) -> None:
         received = self._client.receive_message(QueueUrl=self._url, MaxNumberOfMessages=10)
         for message in received.get("Messages", []):
             body = json.loads(message["Body"])
             # A topic wraps its message; the rule that records every change does not.
-            self._read.append(json.loads(body["Message"]) if "Message" in body else body)
+            notification = json.loads(body["Message"]) if "Message" in body else body
+            self._read.append(notification)
+            self._all.append(notification)
             self._client.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
 
 
@@ -142,15 +209,20 @@ def _broken_destination(context: Context) -> Iterator[Any]:
 
 def _uploads_until_alarm(context: Context, state: str) -> Any:
     """A function that uploads one more picture and then looks at the alarm."""
+    return _while_uploading(context, lambda: _alarm(context, state))
+
+
+def _while_uploading(context: Context, find: Callable[[], Any]) -> Any:
+    """A function that uploads one more picture and then looks by `find`."""
     picture = photograph(320, 240)
     url = f"{context.api('image_api')}/images"
 
-    def look() -> dict[str, Any] | None:
+    def look() -> Any:
         httpx.post(
-            url, content=picture, headers={"Content-Type": "image/jpeg"}, timeout=30
+            url, content=picture, headers={"Content-Type": "image/jpeg"}, timeout=90
         ).raise_for_status()
         time.sleep(PAUSE_BETWEEN_UPLOADS)
-        return _alarm(context, state)
+        return find()
 
     return look
 

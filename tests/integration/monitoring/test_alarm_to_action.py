@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -17,6 +18,8 @@ from monitoring.actions.cap import Cap
 from monitoring.actions.engine import Limits, Run, run
 from monitoring.actions.entries import Entry
 from monitoring.actions.ledger import Ledger
+from sandbox.tour import timeline
+from sandbox.tour.timeline import Timeline, Told
 from tests.integration.monitoring import watched as deployment
 from tests.integration.monitoring.watched import (
     MONITORING,
@@ -77,6 +80,36 @@ def test_a_failing_function_is_told_capped_given_back_and_its_events_sent_again(
     assert "incident opened" in lines[0]
     assert "incident closed" in lines[-1]
     assert watched.dead_letters.messages() == []
+
+
+def test_the_simulator_says_what_happened(watch: Callable[..., Watched]) -> None:
+    watched = watch(DryRun="false", PatienceSeconds="900")
+    until(lambda: watched.state(watched.alarm) == "OK")
+    until(lambda: watched.state(watched.composite("critical")) == "OK")
+    stage = watched.timeline()
+    start = math.ceil(time.time() / stage.period) * stage.period
+    until(lambda: watched.inbox.having(action="cap", event="begin"), busy=watched.fail)
+    watched.heal()
+    until(lambda: watched.state(watched.alarm) == "OK")
+    seen = stage.observed(start, math.inf, ())
+    end = max(change.period for change in seen.changes if change.period) + stage.period
+
+    said, _ = stage.simulated(start, end)
+    happened = [
+        (change.old, change.new) for change in said.changes if change.alarm == watched.alarm
+    ]
+    assert happened[0] == ("OK", "ALARM")
+    assert happened[-1] == ("ALARM", "OK")
+    assert ("cap", "begin") in said.actions
+    assert Told(watched.composite("critical"), "OK", "ALARM", "critical") in said.told
+
+    def observed() -> Timeline:
+        return stage.observed(start, end, watched.inbox.messages())
+
+    with contextlib.suppress(AssertionError):
+        until(lambda: timeline.missing(observed(), said) is None)
+    assert timeline.missing(observed(), said) is None
+    assert timeline.unexpected(observed(), said) is None
 
 
 def test_a_dry_run_tells_and_does_nothing(watch: Callable[..., Watched]) -> None:

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 from troposphere import GetAtt, Ref, Template, awslambda, iam, sqs
 
-from monitoring import build, inventory, naming, package, thresholds
+from monitoring import alarms, build, inventory, naming, package, thresholds
 from monitoring.inventory import Service
+from sandbox.emulator import ALARM_PERIOD_SCALE
+from sandbox.tour import timeline
 
 if TYPE_CHECKING:
     from tests.conftest import DeployStack, EmbeddedAws
@@ -136,6 +138,29 @@ class Watched:
                     "Dimensions": [{"Name": k, "Value": v} for k, v in dimensions.items()],
                 }
             ],
+        )
+
+    def timeline(self) -> timeline.Stage:
+        """What is compared with the simulator: the service's critical alarms."""
+        document = build.monitoring_template(self.stage, (self.service,), thresholds.load())
+        return timeline.Stage(
+            name=self.stage,
+            client=lambda service: self.aws.client(service, MONITORING),
+            body=document.to_dict(),
+            workload_account=WORKLOAD,
+            faster=int(ALARM_PERIOD_SCALE),
+            alarms=tuple(
+                alarm.name(self.stage)
+                for alarm in alarms.of(self.service, thresholds.load())
+                if alarm.severity == "critical"
+            ),
+            composite=self.composite("critical"),
+            # Here only the periods of alarms pass faster, not the patience of actions.
+            parameters={
+                "DryRun": "false",
+                "CoolDownSeconds": "0",
+                "PatienceSeconds": str(900 * int(ALARM_PERIOD_SCALE)),
+            },
         )
 
     def workload_parameters(self) -> dict[str, str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from crud_api import per_operation
 from monitoring import build, inventory
 from monitoring.cloudformation import Document
 
@@ -92,6 +93,13 @@ def test_every_function_and_api_of_every_app_is_watched(watched: set[tuple[str, 
             assert ("FunctionName", function.name) in watched
         assert service.rest_api is not None
         assert ("ApiName", service.rest_api.name) in watched
+
+
+def test_every_operation_of_the_crud_api_is_watched(watched: set[tuple[str, str]]) -> None:
+    (crud_api,) = (one for one in build.services(STAGE) if one.name == "crud_api")
+    assert {one.key for one in crud_api.functions} == {"api_handler", *per_operation.FUNCTIONS}
+    for name in per_operation.FUNCTIONS:
+        assert ("FunctionName", f"crud_api-{STAGE}-{name}") in watched
 
 
 def test_the_failure_queue_of_the_image_api_can_be_put_back() -> None:

@@ -65,6 +65,47 @@ def test_a_function_added_to_an_app_is_watched(
     assert new == {f"monitoring-prod/shop/added/{condition}" for condition in conditions}
 
 
+def operation(**properties: object) -> dict[str, object]:
+    return {
+        "Globals": {"Function": {"Timeout": 29}},
+        "Resources": {"GetOrder": {"Type": "AWS::Serverless::Function", "Properties": properties}},
+    }
+
+
+def test_functions_of_operations_are_watched() -> None:
+    service = inventory.with_operations(
+        inventory.Service("shop"),
+        operation(FunctionName="shop-prod-get_order", ReservedConcurrentExecutions=7),
+        "shop-prod-",
+    )
+    assert service.functions == (
+        inventory.Function("get_order", "shop-prod-get_order", 29, False, 7),
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (operation(), "has no FunctionName of its own"),
+        (operation(FunctionName={"Ref": "Name"}), "has no FunctionName of its own"),
+        (operation(FunctionName="get_order"), "does not begin with shop-prod-"),
+        (
+            {"Resources": {"Jobs": {"Type": "AWS::SQS::Queue", "Properties": {}}}},
+            "belongs into resources.py",
+        ),
+        (
+            {"Resources": {"Flow": {"Type": "AWS::StepFunctions::StateMachine"}}},
+            "belongs into resources.py",
+        ),
+    ],
+)
+def test_an_operation_that_could_not_be_watched_fails_the_build(
+    body: dict[str, object], message: str
+) -> None:
+    with pytest.raises(inventory.InventoryError, match=message):
+        inventory.with_operations(inventory.Service("shop"), body, "shop-prod-")
+
+
 def test_the_repositorys_apps_are_read() -> None:
     watched = {
         service.name: {function.key: function.asynchronous for function in service.functions}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +21,12 @@ def test_what_fell_into_one_period_falls_into_one_again(start: float, after: flo
     first = clock.stretched(clock.base)
     assert first % PERIOD == 0
     assert math.floor((stretched - first) / PERIOD) == period
+
+
+@given(start=MOMENTS, after=st.floats(min_value=0, max_value=3600))
+def test_shrinking_undoes_stretching(start: float, after: float) -> None:
+    clock = FastClock(start, 30)
+    assert clock.shrunk(clock.stretched(start + after)) == pytest.approx(start + after, abs=1e-4)
 
 
 def test_cloudwatchs_own_clock_stays() -> None:

@@ -18,6 +18,23 @@ if TYPE_CHECKING:
 TWO_WEEKS = 14 * 24 * 3600
 """Seconds: the longest SQS keeps a message."""
 
+DELIVERY_POLICY = {
+    "healthyRetryPolicy": {
+        "numNoDelayRetries": 1,
+        "numMinDelayRetries": 2,
+        "minDelayTarget": 5,
+        "numMaxDelayRetries": 8,
+        "maxDelayTarget": 300,
+        "numRetries": 17,
+        "backoffFunction": "exponential",
+    }
+}
+"""How an endpoint that fails is tried again: for 50 minutes, and not for one as by default.
+
+SNS takes an hour at most, see
+https://docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html
+"""
+
 
 def add_key(template: Template, stage: str) -> None:
     """Add the key of the topic and of the action's log.
@@ -241,6 +258,8 @@ def _subscribe(
     )
     if condition:
         subscription.Condition = condition
+    if protocol == "https":
+        subscription.DeliveryPolicy = DELIVERY_POLICY
     template.add_resource(subscription)
 
 

@@ -40,6 +40,7 @@ def install(*, lambda_python: Path, alarm_period_scale: float) -> None:
         bucket_import,
         composite_alarms,
         databases,
+        deliveries,
         events,
         functions,
         machine_images,
@@ -61,6 +62,7 @@ def install(*, lambda_python: Path, alarm_period_scale: float) -> None:
     access_logs.install()
     usage_plans.install()
     events.install()
+    deliveries.install(period_scale=alarm_period_scale)
     network_types.install()
     machine_images.install()
     bucket_import.install()

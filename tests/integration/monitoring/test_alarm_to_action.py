@@ -8,6 +8,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,6 +21,7 @@ from monitoring.actions.entries import Entry
 from monitoring.actions.ledger import Ledger
 from sandbox.tour import timeline
 from sandbox.tour.timeline import Timeline, Told
+from tests.integration.endpoint import Endpoint, endpoint
 from tests.integration.monitoring import watched as deployment
 from tests.integration.monitoring.watched import (
     MONITORING,
@@ -212,13 +214,53 @@ def test_an_unread_dead_letter_raises_its_alarm(watch: Callable[..., Watched]) -
     assert "Severity: critical. Owner: platform-team." in told["AlarmDescription"]
 
 
-def test_an_endpoint_that_does_not_answer_keeps_nothing_from_the_others(
-    watch: Callable[..., Watched],
+def test_an_endpoint_that_fails_for_a_while_misses_nothing(
+    watch: Callable[..., Watched], tmp_path: Path
 ) -> None:
-    # Nothing listens at the endpoint.
-    watched = watch(AlertHttpsEndpoint="https://127.0.0.1:9/alerts", DryRun="false")
-    until(lambda: watched.inbox.having(severity="critical", state="ALARM"), busy=watched.fail)
-    until(lambda: watched.inbox.having(action="cap", event="begin"), busy=watched.fail)
+    with endpoint(tmp_path) as listening:
+        failed: list[str] = []
+
+        def twice_busy(message: dict[str, Any]) -> int:
+            failed.append(message["MessageId"])
+            return 503 if failed.count(message["MessageId"]) <= 2 else 200
+
+        listening.status = twice_busy
+        watched = watch(AlertHttpsEndpoint=listening.url, DryRun="false")
+        assert listening.confirmed.wait(60)
+        until(lambda: watched.inbox.having(severity="critical", state="ALARM"), busy=watched.fail)
+        # Nobody waits for the endpoint meanwhile.
+        until(lambda: watched.inbox.having(action="cap", event="begin"), busy=watched.fail)
+        watched.heal()
+        until(lambda: watched.inbox.having(severity="critical", state="OK"))
+
+        def sent() -> list[str]:
+            told = watched.inbox.having(severity="critical", service="shop")
+            return sorted(message["summary"] for message in told)
+
+        until(lambda: sorted(summaries(listening)) == sent())
+        assert all(failed.count(taken["MessageId"]) == 3 for taken in listening.taken)
+        assert watched.dead_letters.messages() == []
+
+
+def summaries(listening: Endpoint) -> list[str]:
+    return [str(json.loads(taken["Message"])["summary"]) for taken in listening.taken]
+
+
+def test_what_an_endpoint_refuses_is_kept_and_that_is_told(
+    watch: Callable[..., Watched], tmp_path: Path
+) -> None:
+    with endpoint(tmp_path) as listening:
+        listening.status = lambda _message: 403
+        watched = watch(AlertHttpsEndpoint=listening.url)
+        assert listening.confirmed.wait(60)
+        name = naming.alarm(watched.stage, "monitoring", "DeadLetters", "not-empty")
+        # By SQS, which is another subscription: a broken endpoint cannot hide that it is broken.
+        until(
+            lambda: watched.inbox.having(AlarmName=name, NewStateValue="ALARM"), busy=watched.fail
+        )
+        told, *_ = watched.inbox.having(severity="critical", service="shop", state="ALARM")
+        kept = until(watched.dead_letters.messages)
+        assert told["summary"] in [message.get("summary") for message in kept]
 
 
 def test_a_throttled_action_is_done_later(watch: Callable[..., Watched]) -> None:

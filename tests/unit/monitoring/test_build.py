@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from monitoring import build, inventory, naming, package
+from monitoring import build, inventory, naming, notifications, package
 from monitoring.cloudformation import Document
 from monitoring.semantics import composite_rules
+from sandbox.gaps.deliveries import policy_of
 from tests.unit.monitoring import samples
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -354,3 +355,15 @@ def test_the_command_names_what_is_wrong_in_one_line(tmp_path: Path) -> None:
     assert len(failed.stderr.splitlines()) == 1
     assert "no stage 'nowhere'" in failed.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_an_endpoint_is_tried_again_for_as_long_as_sns_allows() -> None:
+    delays = policy_of(notifications.DELIVERY_POLICY).delays()
+    assert len(delays) == 17
+    # "The total policy retry time for an HTTP/S endpoint cannot be greater than 3,600 seconds."
+    assert 2700 < sum(delays) <= 3600
+    body = documents()["monitoring"]
+    for logical_id in ("AlertHttpsEndpointSubscription", "WarningHttpsEndpointSubscription"):
+        properties = body["Resources"][logical_id]["Properties"]
+        assert properties["DeliveryPolicy"] == notifications.DELIVERY_POLICY
+        assert "deadLetterTargetArn" in properties["RedrivePolicy"]

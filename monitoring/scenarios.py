@@ -1,115 +1,52 @@
 """Why the thresholds are what they are: four situations, simulated with other numbers beside them.
 
 `python -m monitoring.scenarios` writes docs/runbooks/thresholds.md and its drawings, `--check` says
-whether they are as they would be written. The data is made up, the same every time, of what the
-apps' metrics look like: rates, durations and shares are named in the code below.
+whether the page is as it would be written.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import random
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
 from monitoring import build, plot, simulate, simulation, thresholds
 from monitoring.conditions import MINIMUM_FAILURES, MINIMUM_REQUESTS
 from monitoring.inventory import ROOT, InventoryError
-from monitoring.series import Sample
+from monitoring.situations import BEGIN, END, MINUTES, SITUATIONS, samples
 from monitoring.thresholds import Thresholds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from monitoring.inventory import Service
     from monitoring.simulation import Result
+    from monitoring.situations import Situation
     from monitoring.thresholds import Threshold
 
 FOLDER = ROOT / "docs" / "runbooks"
 PAGE = "thresholds.md"
 STAGE = "prod"
-SERVICE = "image_api"
 
-MINUTES = 120
-BEGIN, END = 40, 70
-"""When a situation begins and ends, in minutes."""
+Told = dict[str, float]
+"""When each condition first went off, in minutes after the situation began."""
 
-_DRAWN = 40  # samples that a minute's durations are drawn with
-
-
-@dataclass(frozen=True)
-class Minute:
-    """One minute of one service's traffic.
-
-    `requests` come to the API, `failing` is the share of them that fails, `refused` the share
-    answered with 4xx, `seconds` the median of a request, `spread` how much slower the slow ones
-    are, `throttled` how many invocations Lambda refuses.
-    """
-
-    requests: int
-    failing: float = 0.001
-    refused: float = 0.03
-    seconds: float = 0.15
-    spread: float = 0.5
-    throttled: int = 0
-
-
-def _quiet_night(minute: int) -> Minute:
-    # Two requests a minute; every quarter of an hour one event fails for good, on its three tries:
-    # Lambda waits a minute before the second and two before the third.
-    failed = minute % 15 in (7, 8, 10)
-    return Minute(2, failing=0.5 if failed else 0.0, refused=0.5 if minute % 11 == 3 else 0.0)
-
-
-def _traffic_spike(minute: int) -> Minute:
-    if not BEGIN <= minute < END:
-        return Minute(60)
-    # Thirty times the traffic within a minute: some slower, and throttled while Lambda scales.
-    return Minute(
-        1800, failing=0.015, seconds=0.25, spread=0.7, throttled=30 if minute == BEGIN else 0
-    )
-
-
-def _bad_deployment(minute: int) -> Minute:
-    # One route of four raises, until the deployment is taken back.
-    return Minute(60, failing=0.25) if BEGIN <= minute < END else Minute(60)
-
-
-def _slow_dependency(minute: int) -> Minute:
-    if not BEGIN <= minute < END:
-        return Minute(60)
-    # From 150 ms to the time-out of the function, in ten minutes.
-    return Minute(60, seconds=min(24.0, 0.15 * 1.7 ** (minute - BEGIN)), spread=0.2)
-
-
-SCENARIOS: dict[str, tuple[str, Callable[[int], Minute]]] = {
-    "quiet night": (
-        (
-            "Two requests a minute; now and then one is refused, or fails for good. Nobody should "
-            "be woken."
-        ),
-        _quiet_night,
-    ),
-    "traffic spike": (
-        (
-            "Thirty times the traffic for half an hour: a little slower, throttled for a minute "
-            "while Lambda scales. Nothing is broken."
-        ),
-        _traffic_spike,
-    ),
-    "bad deployment": (
-        "A quarter of the requests fail from one minute to the next. It has to be told at once.",
-        _bad_deployment,
-    ),
-    "slow dependency": (
-        "Requests become slower until they reach the time-out. It has to be told before they do.",
-        _slow_dependency,
-    ),
+IN_WORDS = {
+    "client-error-rate": "half of all requests refused for five minutes is a broken client",
+    "concurrency": "at 80 % there is still time to raise the limit before anything is throttled",
+    "events-dropped": "one that is given up is work that nobody does",
+    "not-empty": "one message there waits for somebody",
+    "failures-lost": "each is an event lost for good, so that one is enough",
+    "depth": "500 alarms in a minute put 1,000 messages there, and are worked off in time",
+    "message-age": "two actions at a time take seconds; ten minutes is an action that hangs",
+    "archive-depth": "nobody empties it: 50,000 in two weeks are 150 changes an hour",
+    "unusual-traffic": "it learns what is usual; an anomaly detector is not simulated",
 }
+"""What the situations do not show of a number."""
 
 
 def _times(factor: float) -> Callable[[Threshold], Threshold]:
@@ -120,85 +57,48 @@ def _at_once(number: Threshold) -> Threshold:
     return replace(number, datapoints=1, periods=1)
 
 
+AS_SET, FIFTH, FOUR_TIMES, AT_ONCE, UNGUARDED = (
+    "as set",
+    "a fifth",
+    "four times",
+    "1 of 1 minute",
+    "without guard",
+)
 VARIANTS: dict[str, Callable[[Threshold], Threshold]] = {
-    "as set": lambda number: number,
-    "a fifth": _times(0.2),
-    "four times": _times(4),
-    "1 of 1 minute": _at_once,
+    AS_SET: lambda number: number,
+    FIFTH: _times(0.2),
+    FOUR_TIMES: _times(4),
+    AT_ONCE: _at_once,
+    UNGUARDED: lambda number: number,
 }
 """Other numbers to compare with: is the threshold too low, right, too high, too quick?"""
 
 
-def samples(service: Service, minute_of: Callable[[int], Minute]) -> list[Sample]:
-    """Return two hours of a service's metrics: its functions' and its API's."""
-    generator = random.Random(service.name)  # noqa: S311 - the same every time
-    return [
-        sample
-        for minute in range(MINUTES)
-        for sample in _samples(service, minute, minute_of(minute), generator)
-    ]
-
-
-def _samples(
-    service: Service, number: int, minute: Minute, generator: random.Random
-) -> Iterator[Sample]:
-    time = number * 60.0 + 30
-    failed = round(minute.requests * minute.failing)
-    drawn = [
-        min(28.0, minute.seconds * generator.lognormvariate(0, minute.spread)) * 1000
-        for _ in range(min(minute.requests, _DRAWN))
-    ]
-    where: tuple[tuple[str, str], ...]
-    for function in service.functions:
-        where = (("FunctionName", function.name),)
-        busy = minute.requests / 60 * minute.seconds + 1
-        for metric, value in (
-            ("Invocations", minute.requests),
-            ("Errors", failed),
-            ("Throttles", minute.throttled),
-            ("ConcurrentExecutions", busy),
-        ):
-            yield Sample(time, "AWS/Lambda", metric, where, value)
-        for value in drawn:
-            yield Sample(time, "AWS/Lambda", "Duration", where, value)
-    if service.rest_api:
-        where = (("ApiName", service.rest_api.name), ("Stage", service.rest_api.stage))
-        for metric, value in (
-            ("Count", minute.requests),
-            ("5XXError", failed + minute.throttled),
-            ("4XXError", round(minute.requests * minute.refused)),
-        ):
-            yield Sample(time, "AWS/ApiGateway", metric, where, value)
-        for value in drawn:
-            yield Sample(time, "AWS/ApiGateway", "Latency", where, value + 20)
-
-
 def simulated(
-    service: Service,
+    services: tuple[Service, ...],
     numbers: Thresholds,
-    minute_of: Callable[[int], Minute],
+    situation: Situation,
     *,
     guarded: bool = True,
 ) -> Result:
     """Simulate a situation; without `guarded`, one request is enough for a rate."""
-    body = json.loads(_template(service, tuple(numbers.conditions.items())))
+    text = _template(services, tuple(numbers.conditions.items()))
     if not guarded:
-        text = json.dumps(body)
         for guard in (f"errors >= {MINIMUM_FAILURES}", f"requests >= {MINIMUM_REQUESTS}"):
             text = text.replace(guard, guard.split()[0] + " >= 1")
-        body = json.loads(text)
-    return simulation.run(simulate.document(body, STAGE, {}), samples(service, minute_of))
+    document = simulate.document(json.loads(text), STAGE, {})
+    return simulation.run(document, samples(services, situation))
 
 
 @cache
-def _template(service: Service, conditions: tuple[tuple[str, Threshold], ...]) -> str:
+def _template(services: tuple[Service, ...], conditions: tuple[tuple[str, Threshold], ...]) -> str:
     numbers = Thresholds(dict(conditions), {})
-    return json.dumps(build.monitoring_template(STAGE, [service], numbers).to_dict())
+    return json.dumps(build.monitoring_template(STAGE, services, numbers).to_dict())
 
 
-def first_alarms(result: Result) -> dict[str, float]:
-    """Return when each condition first went off, in minutes after the situation began."""
-    found: dict[str, float] = {}
+def first_alarms(result: Result) -> Told:
+    """Return when each condition first went off."""
+    found: Told = {}
     for change in result.changes:
         if change.new == "ALARM" and change.alarm in result.values:
             condition = change.alarm.rsplit("/", 1)[1]
@@ -206,7 +106,24 @@ def first_alarms(result: Result) -> dict[str, float]:
     return found
 
 
-def page(service: Service, numbers: Thresholds, drawings: Path | None = None) -> str:
+def compare(
+    services: tuple[Service, ...], numbers: Thresholds, situation: Situation
+) -> dict[str, tuple[Told, Result]]:
+    """Simulate a situation with each variant of the numbers."""
+    compared = {}
+    for variant, change in VARIANTS.items():
+        table = {key: change(number) for key, number in numbers.conditions.items()}
+        result = simulated(
+            services,
+            replace(numbers, conditions=table),
+            situation,
+            guarded=variant != UNGUARDED,
+        )
+        compared[variant] = first_alarms(result), result
+    return compared
+
+
+def page(services: tuple[Service, ...], numbers: Thresholds, drawings: Path | None = None) -> str:
     """Return the page, and write its drawings into the folder where one is given."""
     told = [
         "# Thresholds",
@@ -214,49 +131,85 @@ def page(service: Service, numbers: Thresholds, drawings: Path | None = None) ->
         "<!-- `python -m monitoring.scenarios` writes this page; see monitoring/scenarios.py. -->",
         "",
         (
-            f"Each situation is {MINUTES} minutes of made-up data of {service.name}, simulated by "
-            f"`monitoring.simulation`. It begins at minute {BEGIN} and ends at minute {END}. The "
-            "table says how many minutes after its beginning an alarm goes off, as it is "
-            "set and with other numbers; – is: not at all, 0 or less: before it began. "
+            f"Each situation is {MINUTES} minutes of made-up data of "
+            f"{' and '.join(service.name for service in services)}, simulated by "
+            f"`monitoring.simulation`. It begins at minute 0 and ends at minute {END - BEGIN}. A "
+            "table says at which minute an alarm goes off, as it is set and with other numbers; – "
+            "is: not at all; below 0: before there was anything. "
             f"`Without guard` takes away the {MINIMUM_FAILURES} failures or {MINIMUM_REQUESTS} "
-            "requests a minute that a rate needs."
+            "requests a minute that a rate needs. [Each number](#each-number) says what follows."
         ),
         "",
     ]
-    for name, (what, minute_of) in SCENARIOS.items():
-        file = f"scenario-{name.replace(' ', '-')}.svg"
-        columns = {}
-        for variant, change in VARIANTS.items():
-            table = {key: change(number) for key, number in numbers.conditions.items()}
-            result = simulated(service, replace(numbers, conditions=table), minute_of)
-            columns[variant] = first_alarms(result)
-            if variant == "as set" and drawings is not None:
-                prefix = f"monitoring-{STAGE}/{service.name}"
-                shown = [
-                    f"{prefix}/api_handler/error-rate",
-                    f"{prefix}/api_handler/duration",
-                    f"{prefix}/rest_api/latency",
-                ]
-                plot.write(drawings / file, result, name, shown)
-        unguarded = simulated(service, numbers, minute_of, guarded=False)
-        columns["without guard"] = first_alarms(unguarded)
-        told += [f"## A {name}", "", what, "", f"![{name}]({file})", ""]
-        told += _table(columns, numbers)
-    return "\n".join(told)
+    columns: dict[str, dict[str, Told]] = {}
+    for situation in SITUATIONS:
+        file = f"scenario-{situation.name.replace(' ', '-')}.svg"
+        compared = compare(services, numbers, situation)
+        columns[situation.name] = {variant: found for variant, (found, _) in compared.items()}
+        if drawings is not None:
+            plot.write(
+                drawings / file,
+                compared[AS_SET][1],
+                f"A {situation.name}",
+                [f"monitoring-{STAGE}/{alarm}" for alarm in situation.shown],
+                situation=(BEGIN, END),
+            )
+        told += [f"## A {situation.name}", "", situation.what, ""]
+        told += [f"![{situation.name}]({file})", ""]
+        told += _table(columns[situation.name], numbers)
+    told += ["## Each number", "", "| alarm | goes off at | why |", "|---|---|---|"]
+    for condition, number in numbers.conditions.items():
+        because = why(condition, columns)
+        at = f"{number.threshold:g}, {number.datapoints} of {number.periods} minutes"
+        told.append(f"| [{condition}]({condition}.md) | {at} | {because} |")
+    return "\n".join([*told, ""])
 
 
-def _table(columns: dict[str, dict[str, float]], numbers: Thresholds) -> Iterator[str]:
+def _table(columns: Mapping[str, Told], numbers: Thresholds) -> Iterator[str]:
     conditions = [name for name in numbers.conditions if any(name in c for c in columns.values())]
-    if not conditions:
-        yield "Nothing goes off."
-        yield ""
-        return
     yield f"| alarm | {' | '.join(columns)} |"
     yield "|---" * (len(columns) + 1) + "|"
     for condition in conditions:
         cells = (f"{c[condition]:g}" if condition in c else "–" for c in columns.values())
         yield f"| {condition} | {' | '.join(cells)} |"
     yield ""
+
+
+def why(condition: str, columns: Mapping[str, Mapping[str, Told]]) -> str:
+    """Return what the situations say for a condition's number, in words.
+
+    `columns` has when conditions went off, by situation and variant.
+    """
+    told = {
+        name: variants[AS_SET][condition]
+        for name, variants in columns.items()
+        if condition in variants[AS_SET]
+    }
+    said = [f"tells of a {name} at minute {minute:g}" for name, minute in told.items()]
+    for variant, text in (
+        (FIFTH, "a fifth of it would go off in"),
+        (AT_ONCE, "one minute alone would go off in"),
+        (UNGUARDED, "without its guard it would go off in"),
+    ):
+        false = [
+            f"a {situation.name}"
+            for situation in SITUATIONS
+            if not situation.alarming
+            and condition in columns[situation.name][variant]
+            and situation.name not in told
+        ]
+        if false:
+            said.append(f"{text} {' and '.join(false)}")
+    for name, minute in told.items():
+        later = columns[name][FOUR_TIMES].get(condition)
+        if later is None:
+            said.append(f"four times as much would miss a {name}")
+        elif later > minute:
+            said.append(f"four times as much would tell of a {name} at minute {later:g}")
+    if condition in IN_WORDS:
+        said.append(IN_WORDS[condition])
+    text = "; ".join(said)
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -270,16 +223,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     try:
-        service = next(found for found in build.services(STAGE) if found.name == SERVICE)
+        services = build.services(STAGE)
         if options.check:
             path = FOLDER / PAGE
-            text = page(service, thresholds.load())
+            text = page(services, thresholds.load())
             if not path.exists() or path.read_text(encoding="utf-8") != text:
                 print(f"{path}: run `python -m monitoring.scenarios`")
                 return 1
             return 0
         FOLDER.mkdir(parents=True, exist_ok=True)
-        text = page(service, thresholds.load(), FOLDER)
+        text = page(services, thresholds.load(), FOLDER)
         (FOLDER / PAGE).write_text(text, encoding="utf-8")
     except (InventoryError, ValueError, OSError) as error:
         print(f"python -m monitoring.scenarios: {error}", file=sys.stderr)

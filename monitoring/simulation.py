@@ -74,7 +74,11 @@ class Done:
 
 @dataclass(frozen=True)
 class Result:
-    """The whole of a simulation. `values` has each alarm's data points, by its name."""
+    """The whole of a simulation.
+
+    `values` has each alarm's data points, by its name, `thresholds` when it goes off, and `units`
+    what it counts in.
+    """
 
     start: float
     period: int
@@ -82,6 +86,7 @@ class Result:
     done: tuple[Done, ...]
     values: Mapping[str, Series]
     thresholds: Mapping[str, float]
+    units: Mapping[str, str]
     not_simulated: tuple[str, ...]
 
 
@@ -220,6 +225,7 @@ class _Simulation:
             done=tuple(self.done),
             values={name: series[extra:] for name, series in values.items()},
             thresholds={name: rule.threshold for name, rule in rules.items()},
+            units={name: _unit(alarm) for name, alarm in self.metrics.items()},
             not_simulated=tuple(sorted(self.not_simulated)),
         )
 
@@ -344,6 +350,15 @@ class _Simulation:
         self.reviews = [review for review in self.reviews if review[0] > now]
         for time, message, since in due:
             self._act(time, message, since)
+
+
+def _unit(alarm: Mapping[str, Any]) -> str:
+    labels = (query.get("Label", "") for query in alarm.get("Metrics", ()) if _is_result(query))
+    return str(next(labels, alarm.get("MetricName", "")))
+
+
+def _is_result(query: Mapping[str, Any]) -> bool:
+    return bool(query.get("ReturnData", True))
 
 
 def _timestamp(seconds: float) -> str:

@@ -34,11 +34,11 @@ PAUSE_BETWEEN_UPLOADS = 0.2
 def tour(context: Context, report: Report) -> None:
     """Break `process`, watch alarm → rule → notification and action, repair it, watch again."""
     queue = _Notifications(context)
+    stage = _stage(context)
     with report.step("monitoring: the service is well before anything is broken") as step:
-        step.wait("the end of earlier alarms", lambda: _well(context), timeout=120)
+        step.wait("the end of earlier alarms", lambda: _well(stage), timeout=240)
         step.evidence("composite", f"{COMPOSITE} in {MONITORING_ACCOUNT} is OK")
     queue.discard()
-    stage = _stage(context)
     began = math.ceil(time.time() / stage.period) * stage.period
     with _broken_destination(context) as repair:
         with report.step(
@@ -234,11 +234,9 @@ def _alarm(context: Context, state: str) -> dict[str, Any] | None:
     return alarm if alarm["StateValue"] == state else None
 
 
-def _well(context: Context) -> bool | None:
-    """True where the service's composite alarm is not in ALARM."""
-    client = context.client("cloudwatch", MONITORING_ACCOUNT)
-    found = client.describe_alarms(AlarmNames=[COMPOSITE], AlarmTypes=["CompositeAlarm"])
-    return True if found["CompositeAlarms"][0]["StateValue"] != "ALARM" else None
+def _well(stage: timeline.Stage) -> bool | None:
+    """True where the service's critical alarms are OK, and were for a while."""
+    return stage.settled(time.time()) or None
 
 
 def _reserved_concurrency(context: Context) -> int | None:

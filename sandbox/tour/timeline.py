@@ -18,7 +18,7 @@ from monitoring import recording, simulate, simulation
 from monitoring.semantics.alarm_states import EXTRA_PERIODS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from monitoring.simulation import Delivery, Result
 
@@ -82,6 +82,22 @@ class Stage:
         """The seconds a period takes."""
         return recording.PERIOD / self.faster
 
+    def settled(self, now: float) -> bool:
+        """Whether everything is OK, and has been for as long as anything looks back.
+
+        Only from such a moment on can what happens be told from what happened before.
+        """
+        described = self.client("cloudwatch").describe_alarms(
+            AlarmNames=[*self.alarms, self.composite], AlarmTypes=["MetricAlarm", "CompositeAlarm"]
+        )
+        found = [*described["MetricAlarms"], *described["CompositeAlarms"]]
+        changed = [item["Timestamp"].timestamp() for _, item in self._history()]
+        last = max(changed, default=0.0)
+        return (
+            all(alarm["StateValue"] == "OK" for alarm in found)
+            and last < now - self.period * _SETTLED
+        )
+
     def recorded_from(self, start: float) -> float:
         """From when on the metrics are recorded: what alarms look back to at `start` is in it."""
         return start - self.period * (_LONGEST + EXTRA_PERIODS)
@@ -128,24 +144,18 @@ class Stage:
 
         Composite alarms and messages have no period: those of later periods are in it too.
         """
-        client = self.client("cloudwatch")
         changes = []
-        for alarm in (*self.alarms, self.composite):
-            pages = client.get_paginator("describe_alarm_history").paginate(
-                AlarmName=alarm,
-                AlarmTypes=["MetricAlarm", "CompositeAlarm"],
-                HistoryItemType="StateUpdate",
-                ScanBy="TimestampAscending",
-            )
-            for item in (item for page in pages for item in page["AlarmHistoryItems"]):
-                data = json.loads(item["HistoryData"])
-                period = _period(data["newState"].get("stateReasonData", {}))
-                moment = item["Timestamp"].timestamp() if period is None else period
-                if moment >= start and (period is None or period < end):
-                    states = data["oldState"]["stateValue"], data["newState"]["stateValue"]
-                    changes.append(Change(alarm, *states, period))
+        # What follows from the first period comes when that is over.
+        first = start + self.period
+        for alarm, item in self._history():
+            data = json.loads(item["HistoryData"])
+            period = _period(data["newState"].get("stateReasonData", {}))
+            later = item["Timestamp"].timestamp() >= first if period is None else period >= start
+            if later and (period is None or period < end):
+                states = data["oldState"]["stateValue"], data["newState"]["stateValue"]
+                changes.append(Change(alarm, *states, period))
         compared = {*self.alarms, self.composite}
-        delivered = [one for one in messages if _moment(one.get("since"), start) >= start]
+        delivered = [one for one in messages if _moment(one.get("since"), first) >= first]
         return Timeline(
             tuple(changes),
             tuple(
@@ -160,9 +170,24 @@ class Stage:
             ),
         )
 
+    def _history(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Each alarm's changes of state, oldest first."""
+        pages_of = self.client("cloudwatch").get_paginator("describe_alarm_history")
+        for alarm in (*self.alarms, self.composite):
+            for page in pages_of.paginate(
+                AlarmName=alarm,
+                AlarmTypes=["MetricAlarm", "CompositeAlarm"],
+                HistoryItemType="StateUpdate",
+                ScanBy="TimestampAscending",
+            ):
+                for item in page["AlarmHistoryItems"]:
+                    yield alarm, item
+
 
 # The longest look back of the alarms here is 10 periods; their states depend on nothing before it.
 _LONGEST = 10
+# Critical ones look back three periods, and two more where data is missing.
+_SETTLED = 5
 
 
 def missing(observed: Timeline, simulated: Timeline) -> str | None:

@@ -86,9 +86,8 @@ def test_a_failing_function_is_told_capped_given_back_and_its_events_sent_again(
 
 def test_the_simulator_says_what_happened(watch: Callable[..., Watched]) -> None:
     watched = watch(DryRun="false", PatienceSeconds="900")
-    until(lambda: watched.state(watched.alarm) == "OK")
-    until(lambda: watched.state(watched.composite("critical")) == "OK")
     stage = watched.timeline()
+    until(lambda: stage.settled(time.time()))
     start = math.ceil(time.time() / stage.period) * stage.period
     until(lambda: watched.inbox.having(action="cap", event="begin"), busy=watched.fail)
     watched.heal()

@@ -21,6 +21,8 @@ from monitoring import (
     series,
     simulate,
     simulation,
+    situations,
+    thresholds,
 )
 from monitoring.series import Sample
 from tests.unit.monitoring import samples
@@ -117,18 +119,56 @@ def test_missing_data_is_good(body) -> None:
     ]
 
 
-@pytest.mark.parametrize("name", scenarios.SCENARIOS)
-def test_scenarios_tell_what_they_should(name: str) -> None:
-    _, minute_of = scenarios.SCENARIOS[name]
-    service = samples.SERVICES[0]
-    told = scenarios.first_alarms(scenarios.simulated(service, samples.THRESHOLDS, minute_of))
-    expected = {
-        "quiet night": {},
-        "traffic spike": {},
-        "bad deployment": {"error-rate": 2, "server-error-rate": 2},
-        "slow dependency": {"latency": 8, "duration": 12},
-    }[name]
-    assert told == pytest.approx(expected, abs=1)
+@pytest.fixture(scope="module")
+def compared() -> dict[str, dict[str, dict[str, float]]]:
+    """When conditions of the apps go off, by situation and variant of the default numbers."""
+    services = build.services("prod")
+    return {
+        situation.name: {
+            variant: told
+            for variant, (told, _) in scenarios.compare(
+                services, thresholds.load(), situation
+            ).items()
+        }
+        for situation in situations.SITUATIONS
+    }
+
+
+def test_as_set_a_situation_is_told_and_nothing_else(compared) -> None:
+    told = {name: variants[scenarios.AS_SET] for name, variants in compared.items()}
+    assert told["quiet night"] == told["traffic spike"] == {}
+    assert told["bad deployment"] == {
+        "error-rate": 2,
+        "server-error-rate": 2,
+        "events-dropped": 5,
+        "not-empty": 6,
+    }
+    assert told["slow dependency"] == pytest.approx(
+        {"latency": 8, "duration": 12, "event-age": 18, "system-errors": 7}, abs=1
+    )
+
+
+def test_every_number_has_its_reason(compared) -> None:
+    for condition in thresholds.load().conditions:
+        reason = scenarios.why(condition, compared)
+        assert len(reason) > 30, condition
+        # What the situations say nothing of is argued in words.
+        silent = not any(
+            condition in told for variants in compared.values() for told in variants.values()
+        )
+        assert silent <= (condition in scenarios.IN_WORDS), condition
+
+
+def test_another_number_would_be_wrong(compared) -> None:
+    spike, night = compared["traffic spike"], compared["quiet night"]
+    assert {"error-rate", "server-error-rate", "client-error-rate", "latency", "event-age"} <= set(
+        spike[scenarios.FIFTH]
+    )
+    assert {"throttles", "table-throttles"} <= set(spike[scenarios.AT_ONCE])
+    assert "system-errors" in night[scenarios.AT_ONCE]
+    assert {"error-rate", "server-error-rate"} <= set(night[scenarios.UNGUARDED])
+    slow = compared["slow dependency"]
+    assert "duration" not in slow[scenarios.FOUR_TIMES]
 
 
 def test_series_are_read_as_they_are_written() -> None:

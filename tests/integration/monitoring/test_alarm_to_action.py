@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import math
 import threading
 import time
-from collections.abc import Callable
+import zipfile
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -323,6 +326,217 @@ class TestAThirdAccount:
             watched.aws.client("sts", account).assume_role(
                 RoleArn=role, RoleSessionName="test", **proof
             )
+
+
+TRIES = """
+import os
+import boto3
+from botocore.exceptions import ClientError
+
+def handler(event, context):
+    own = boto3.Session()
+    lent = own
+    if event.get("role"):
+        answer = own.client("sts").assume_role(
+            RoleArn=event["role"], RoleSessionName="test", ExternalId=event["external_id"]
+        )["Credentials"]
+        lent = boto3.Session(
+            answer["AccessKeyId"], answer["SecretAccessKey"], answer["SessionToken"],
+            region_name=os.environ["AWS_REGION"],
+        )
+    told = {}
+    for name, service, call, arguments in event["calls"]:
+        try:
+            getattr(lent.client(service), call)(**arguments)
+            told[name] = "allowed"
+        except ClientError as error:
+            told[name] = error.response["Error"]["Code"]
+    return told
+"""
+
+
+@pytest.fixture
+def as_the_actions(aws: EmbeddedAws, unique: str) -> Iterator[Callable[..., dict[str, bool]]]:
+    """Tries calls with the role of the actions' function, or with the role it assumes.
+
+    Tells which are allowed; what is not has to be refused for that reason.
+    """
+    client = aws.client("lambda", MONITORING)
+    name = f"tries-{unique}"
+
+    def attempt(watched: Watched, calls: list[list[Any]], **event: str) -> dict[str, bool]:
+        with contextlib.suppress(client.exceptions.ResourceConflictException):
+            client.create_function(
+                FunctionName=name,
+                Role=watched.outputs["ActionRoleArn"],
+                Runtime="python3.11",
+                Handler="index.handler",
+                Timeout=60,
+                Code={"ZipFile": zipped(TRIES)},
+            )
+        answer = client.invoke(
+            FunctionName=name, Payload=json.dumps({"calls": calls, **event}).encode()
+        )
+        told = json.loads(answer["Payload"].read())
+        assert "FunctionError" not in answer, told
+        refused = {code for code in told.values() if code != "allowed"}
+        assert refused <= {"AccessDenied", "AccessDeniedException", "AuthorizationError"}, told
+        return {call: outcome == "allowed" for call, outcome in told.items()}
+
+    yield attempt
+    client.delete_function(FunctionName=name)
+
+
+def zipped(source: str) -> bytes:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("index.py", source)
+    return archive.getvalue()
+
+
+class TestTheMonitoringAccount:
+    """What it may read and do, and no more."""
+
+    def test_the_role_that_is_lent_allows_the_actions_alone(
+        self,
+        watch: Callable[..., Watched],
+        as_the_actions: Callable[..., dict[str, bool]],
+        unique: str,
+    ) -> None:
+        watched = watch()
+        workload = watched.aws.client("sqs")
+        failures = workload.get_queue_url(QueueName=watched.service.queues[0].name)["QueueUrl"]
+        other = workload.create_queue(QueueName=f"other-{unique}")["QueueUrl"]
+        function = {"FunctionName": watched.function.name}
+        foreign = {"FunctionName": f"other-{unique}"}
+        capped = {"ReservedConcurrentExecutions": 1}
+        told = as_the_actions(
+            watched,
+            [
+                ["cap", "lambda", "put_function_concurrency", {**function, **capped}],
+                ["see the cap", "lambda", "get_function_concurrency", function],
+                ["give back", "lambda", "delete_function_concurrency", function],
+                ["take a failed event", "sqs", "receive_message", {"QueueUrl": failures}],
+                ["send again", "lambda", "invoke", {**function, "Payload": "{}"}],
+                ["cap another", "lambda", "put_function_concurrency", {**foreign, **capped}],
+                ["invoke another", "lambda", "invoke", foreign],
+                ["read the code", "lambda", "get_function", function],
+                ["read variables", "lambda", "get_function_configuration", function],
+                ["change variables", "lambda", "update_function_configuration", function],
+                ["delete it", "lambda", "delete_function", function],
+                ["take from another", "sqs", "receive_message", {"QueueUrl": other}],
+                ["empty the queue", "sqs", "purge_queue", {"QueueUrl": failures}],
+                ["list buckets", "s3", "list_buckets", {}],
+                ["list tables", "dynamodb", "list_tables", {}],
+                ["make a user", "iam", "create_user", {"UserName": f"u{unique}"}],
+            ],
+            role=f"arn:aws:iam::{WORKLOAD}:role/{naming.action(watched.stage)}",
+            external_id=watched.outputs["ExternalId"],
+        )
+        assert [call for call, allowed in told.items() if allowed] == [
+            "cap",
+            "see the cap",
+            "give back",
+            "take a failed event",
+            "send again",
+        ]
+
+    def test_the_actions_own_role_allows_nothing_else_at_home(
+        self,
+        watch: Callable[..., Watched],
+        as_the_actions: Callable[..., dict[str, bool]],
+        unique: str,
+    ) -> None:
+        watched = watch()
+        table = {"TableName": watched.outputs["ActionsTableName"]}
+        inbox = {"QueueUrl": watched.outputs["NotificationsQueueUrl"]}
+        topic = {"TopicArn": watched.outputs["WarningTopicArn"], "Message": "{}"}
+        told = as_the_actions(
+            watched,
+            [
+                ["look at alarms", "cloudwatch", "describe_alarms", {}],
+                ["remember", "dynamodb", "get_item", {**table, "Key": {"id": {"S": "x"}}}],
+                ["tell", "sns", "publish", topic],
+                [
+                    "wake people",
+                    "sns",
+                    "publish",
+                    {**topic, "TopicArn": topic["TopicArn"].replace("warning", "critical")},
+                ],
+                ["forget", "dynamodb", "delete_item", {**table, "Key": {"id": {"S": "x"}}}],
+                ["read it all", "dynamodb", "scan", table],
+                ["read the inbox", "sqs", "receive_message", inbox],
+                ["silence", "cloudwatch", "disable_alarm_actions", {"AlarmNames": ["x"]}],
+                [
+                    "fake metrics",
+                    "cloudwatch",
+                    "put_metric_data",
+                    {"Namespace": "x", "MetricData": [{"MetricName": "x", "Value": 1}]},
+                ],
+                ["change a rule", "events", "disable_rule", {"Name": "x"}],
+                [
+                    "assume another",
+                    "sts",
+                    "assume_role",
+                    {
+                        "RoleArn": f"arn:aws:iam::{WORKLOAD}:role/other-{unique}",
+                        "RoleSessionName": "test",
+                    },
+                ],
+            ],
+        )
+        assert [call for call, allowed in told.items() if allowed] == [
+            "look at alarms",
+            "remember",
+            "tell",
+        ]
+
+    def test_it_reads_the_shared_metrics_alone(
+        self, watch: Callable[..., Watched], unique: str
+    ) -> None:
+        watched = watch()
+        function = {"FunctionName": watched.function.name}
+        watched.put("AWS/Lambda", "Invocations", function, WORKLOAD)
+        watched.put(f"Secret{unique}", "Orders", function, WORKLOAD)
+
+        def values(namespace: str, metric: str, account: str) -> list[float]:
+            now = datetime.now(UTC)
+            dimensions = [{"Name": name, "Value": value} for name, value in function.items()]
+            answer = watched.aws.client("cloudwatch", account).get_metric_data(
+                StartTime=now - timedelta(minutes=5),
+                EndTime=now + timedelta(minutes=1),
+                MetricDataQueries=[
+                    {
+                        "Id": "m",
+                        "AccountId": WORKLOAD,
+                        "MetricStat": {
+                            "Metric": {
+                                "Namespace": namespace,
+                                "MetricName": metric,
+                                "Dimensions": dimensions,
+                            },
+                            "Period": 60,
+                            "Stat": "Sum",
+                        },
+                    }
+                ],
+            )
+            return list(answer["MetricDataResults"][0]["Values"])
+
+        assert sum(values("AWS/Lambda", "Invocations", MONITORING)) == 1
+        assert values(f"Secret{unique}", "Orders", MONITORING) == []
+        assert values("AWS/Lambda", "Invocations", THIRD) == []
+
+    def test_its_administrator_has_nothing_in_the_workload_account(
+        self, watch: Callable[..., Watched]
+    ) -> None:
+        watched = watch()
+        url = watched.aws.client("sqs").get_queue_url(QueueName=watched.service.queues[0].name)
+        for account in (MONITORING, THIRD):
+            with pytest.raises(ClientError):
+                watched.aws.client("lambda", account).get_function(FunctionName=watched.arn)
+            with pytest.raises(ClientError):
+                watched.aws.client("sqs", account).receive_message(QueueUrl=url["QueueUrl"])
 
 
 @pytest.mark.parametrize("broken", ["PutFunctionConcurrency", "DeleteFunctionConcurrency"])

@@ -37,16 +37,16 @@ class StackSource:
     """Where one stack of a part comes from.
 
     `name` is the stack's name without the stage. `template` makes the document from the part's
-    module and the stage. `table` names the table of parameters below `<stage>.parameters`, where
-    a part has more than one stack. `inputs` gives the parameters that are outputs of the stack
-    before. `profile` gives the AWS profile of the stack's account; the default credentials are
-    the workload's. `after_app` says that the stack names functions, which have to be
-    there before it. `artifacts` makes, of the module and the stage's settings, the files that
-    CloudFormation or an instance fetches.
+    module, the stage and its settings. `table` names the table of parameters below
+    `<stage>.parameters`, where a part has more than one stack. `inputs` gives the parameters that
+    are outputs of the stack before. `profile` gives the AWS profile of the stack's account; the
+    default credentials are the workload's. `after_app` says that the stack names functions, which
+    have to be there before it. `artifacts` makes, of the module and the stage's
+    settings, the files that CloudFormation or an instance fetches.
     """
 
     name: str
-    template: Callable[[Any, str], Any]
+    template: Callable[[Any, str, Settings], Any]
     table: str | None = None
     inputs: Callable[[Any], Mapping[str, str]] = lambda _module: {}
     profile: Callable[[Settings], str | None] = lambda _settings: None
@@ -113,10 +113,10 @@ PARTS: Mapping[str, Part] = {
             "image_api",
             "image_api.resources",
             (
-                StackSource("image-api", lambda module, _stage: module.template()),
+                StackSource("image-api", lambda module, _stage, _settings: module.template()),
                 StackSource(
                     "image-api-operations",
-                    lambda module, _stage: module.operations(),
+                    lambda module, _stage, _settings: module.operations(),
                     table="operations",
                     inputs=lambda module: {name: name for name in module.OPERATIONS_INPUTS},
                     after_app=True,
@@ -128,7 +128,7 @@ PARTS: Mapping[str, Part] = {
         Part(
             "crud_api",
             "crud_api.resources",
-            (StackSource("crud-api", lambda module, _stage: module.template()),),
+            (StackSource("crud-api", lambda module, _stage, _settings: module.template()),),
             chalice=True,
             gateway="crud_api.gateway",
             per_operation="crud_api.per_operation",
@@ -139,7 +139,9 @@ PARTS: Mapping[str, Part] = {
             (
                 StackSource(
                     "webtier",
-                    lambda module, _stage: module.template(module.Options()),
+                    lambda module, _stage, settings: module.template(
+                        module.Options.from_table(settings.get("options", {}))
+                    ),
                     artifacts=lambda module, settings: _application(module, settings),
                 ),
             ),
@@ -151,14 +153,14 @@ PARTS: Mapping[str, Part] = {
             (
                 StackSource(
                     "monitoring",
-                    lambda module, stage: module.templates(stage)["monitoring"],
+                    lambda module, stage, _settings: module.templates(stage)["monitoring"],
                     table="monitoring",
                     profile=lambda settings: settings.get("monitoring_profile", "monitoring"),
                     artifacts=lambda module, _settings: Artifacts(module.artifacts()),
                 ),
                 StackSource(
                     "monitoring-workload",
-                    lambda module, stage: module.templates(stage)["workload"],
+                    lambda module, stage, _settings: module.templates(stage)["workload"],
                     table="workload",
                     inputs=lambda module: module.WORKLOAD_PARAMETERS_FROM_MONITORING,
                 ),
@@ -270,7 +272,7 @@ def _planned(
     inputs = dict(source.inputs(module))
     try:
         artifacts = source.artifacts(module, settings) if not to_delete else Artifacts()
-        document = source.template(module, stage).to_dict()
+        document = source.template(module, stage, settings).to_dict()
     except part.errors(module) as error:
         raise SettingsError(
             f"{part.name} has no template for the stage {stage}: {error}"

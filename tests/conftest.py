@@ -99,7 +99,7 @@ def deploy_stack(aws: EmbeddedAws) -> Iterator[DeployStack]:
         body = json.dumps(template.to_dict(), separators=(",", ":"))
         client.create_stack(
             StackName=name,
-            **_template_source(aws, account, name, body),
+            **template_source(aws, account, name, body),
             Parameters=[
                 {"ParameterKey": key, "ParameterValue": value}
                 for key, value in (parameters or {}).items()
@@ -124,7 +124,7 @@ def deploy_stack(aws: EmbeddedAws) -> Iterator[DeployStack]:
         aws.client("cloudformation", account).delete_stack(StackName=name)
 
 
-def _template_source(aws: EmbeddedAws, account: str, stack: str, body: str) -> dict[str, str]:
+def template_source(aws: EmbeddedAws, account: str, stack: str, body: str) -> dict[str, str]:
     """The template as CreateStack takes it: what is longer than a request goes by S3."""
     if len(body.encode()) <= template_limits.MAX_BODY:
         return {"TemplateBody": body}

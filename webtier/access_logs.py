@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from troposphere import GetAtt, Ref, Sub, s3
 
-from . import nag, policies
+from . import policies
+from .exemptions import exempt
 
 if TYPE_CHECKING:
     from troposphere import AWSObject
 
 PREFIX = "alb"
-RETENTION_DAYS = 365
+_NO_LOG_OF_LOGS = "A log bucket that logs its own accesses would never come to rest."
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,8 @@ class AccessLogs:
         return self.bucket, self.policy
 
 
-def build() -> AccessLogs:
-    """A private, versioned bucket whose logs expire after a year.
+def build(retention_days: int) -> AccessLogs:
+    """A private, versioned bucket whose logs expire after so many days.
 
     Elastic Load Balancing writes to buckets with SSE-S3 encryption only, and as the service
     principal below ("Enable access logs for your Application Load Balancer").
@@ -61,7 +62,7 @@ def build() -> AccessLogs:
                 s3.LifecycleRule(
                     Id="expire",
                     Status="Enabled",
-                    ExpirationInDays=RETENTION_DAYS,
+                    ExpirationInDays=retention_days,
                     NoncurrentVersionExpiration=s3.NoncurrentVersionExpiration(NoncurrentDays=30),
                     AbortIncompleteMultipartUpload=s3.AbortIncompleteMultipartUpload(
                         DaysAfterInitiation=7
@@ -71,12 +72,7 @@ def build() -> AccessLogs:
         ),
         DeletionPolicy="Retain",
         UpdateReplacePolicy="Retain",
-        Metadata=nag.exception(
-            ("AwsSolutions-S1", "A log bucket that logs its own accesses would never come to rest.")
-        )
-        | nag.checkov_exception(
-            ("CKV_AWS_18", "A log bucket that logs its own accesses would never come to rest.")
-        ),
+        Metadata=exempt(("AwsSolutions-S1", _NO_LOG_OF_LOGS), ("CKV_AWS_18", _NO_LOG_OF_LOGS)),
     )
     policy = s3.BucketPolicy(
         "AccessLogsPolicy",

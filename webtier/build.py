@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import sys
 import tempfile
-from dataclasses import dataclass
-from ipaddress import IPv4Network
+from enum import Enum
 from pathlib import Path
+from typing import Any
 
 from troposphere import GetAtt, Output, Ref, Template
 
@@ -17,113 +18,123 @@ if not __package__:
 
 from webtier import (
     access_logs,
+    alarms,
     alerts,
     compute,
+    dashboard,
     database,
+    database_cluster,
+    database_instance,
     encryption,
+    endpoints,
+    firewall,
     flow_logs,
+    instance_role,
     load_balancer,
     network,
     parameters,
+    scaling,
     security_groups,
     tags,
 )
+from webtier.options import DESCRIPTIONS, Database, Options, flag_name
 
-ZONES = (2, 3)
-# Amazon VPC User Guide, "VPC CIDR blocks": at most /16. At /22 a subnet is a /26, which leaves a
-# load balancer the eight free addresses it needs in each zone.
-VPC_PREFIX_LENGTHS = (16, 22)
 FILE_NAME = "webtier.json"
-
-_DEFAULT_RANGE = IPv4Network("10.0.0.0/16")
-# RFC 1918, section 3.
-_PRIVATE_RANGES = tuple(
-    IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
-)
-
-
-@dataclass(frozen=True)
-class Options:
-    """What shapes the template itself, as opposed to the stack's parameters.
-
-    Raises ValueError where the values are not possible.
-    """
-
-    zones: int = 2
-    vpc_cidr: IPv4Network = _DEFAULT_RANGE
-
-    def __post_init__(self) -> None:
-        if self.zones not in ZONES:
-            raise ValueError(f"zones: {self.zones} is not 2 or 3")
-        largest, smallest = VPC_PREFIX_LENGTHS
-        if not largest <= self.vpc_cidr.prefixlen <= smallest:
-            raise ValueError(
-                f"vpc-cidr: {self.vpc_cidr} is not between /{largest} and /{smallest}; "
-                f"try {self.vpc_cidr.network_address}/{largest}"
-            )
-        if not any(self.vpc_cidr.subnet_of(private) for private in _PRIVATE_RANGES):
-            raise ValueError(
-                f"vpc-cidr: {self.vpc_cidr} is not private; take a range of 10.0.0.0/8, "
-                "172.16.0.0/12 or 192.168.0.0/16"
-            )
+_DATABASES = {
+    Database.INSTANCE: database_instance.build,
+    Database.REPLICA: database_instance.build,
+    Database.CLUSTER: database_cluster.build,
+}
 
 
 def template(options: Options) -> Template:
     """The whole stack: every tier, tagged; the same options give the same template."""
     key = encryption.build()
-    net = network.build(options.vpc_cidr, options.zones)
-    groups = security_groups.build(net.vpc, compute.PORT, database.PORT)
-    logs = access_logs.build()
-    front = load_balancer.build(net, groups.load_balancer, logs, compute.PORT)
-    data = database.build(net, groups.database, key)
-    application = compute.build(net, groups.application, front, data.instance, key)
-    alarms = alerts.build(front, application.group, data.instance, key)
+    net = network.build(options)
+    groups = security_groups.build(options, net.vpc, compute.PORT, database.PORT)
+    logs = access_logs.build(options.log_days)
+    front = load_balancer.build(options, net, groups.load_balancer, logs, compute.PORT)
+    wall = firewall.build(front, key, options.log_days) if options.firewall else None
+    data = _DATABASES[options.database](options, database.foundation(net, groups.database, key))
+    granted = instance_role.permissions(data, key)
+    role = instance_role.build(granted)
+    interfaces = endpoints.interfaces(net, groups.endpoints, granted) if groups.endpoints else ()
+    to_s3 = endpoints.s3(net, granted)
+    ways_out = (to_s3, *net.nat_routes, *interfaces)
+    application = compute.build(
+        options, net, groups.application, front, role.profile, data, ways_out
+    )
+    topic = alerts.build(key)
+    watching = alarms.build(
+        alarms.Watched(
+            options, front, application.group, net.nat_gateways, data, topic.topic, wall is not None
+        )
+    )
+    board = dashboard.build(front, application.group, data, watching)
 
     built = Template(
         Description=f"A scalable web application over {options.zones} zones: load balancer, "
         "Auto Scaling group and Multi-AZ PostgreSQL"
     )
     built.set_version()
-    parameters.add_to(built)
+    parameters.add_to(built, options)
     for resources in (
         (key,),
         net.resources,
-        flow_logs.build(net.vpc, key),
+        flow_logs.build(net.vpc, key, options.log_days),
         groups.resources,
+        (to_s3, *interfaces),
         logs.resources,
         front.resources,
+        wall.resources if wall else (),
         data.resources,
+        role.resources,
         application.resources,
-        alarms.resources,
+        scaling.build(options, application.group, front),
+        topic.resources,
+        watching,
+        (board,),
     ):
         tags.tag_all(resources)
         built.add_resource(list(resources))
-    for name, description, value in (
-        (
-            "LoadBalancerDnsName",
+    for output in _outputs(front, application, data, topic, board, logs):
+        built.add_output(output)
+    return built
+
+
+def _outputs(
+    front: load_balancer.Front,
+    application: compute.Compute,
+    data: database.Database,
+    topic: alerts.Alerts,
+    board: Any,
+    logs: access_logs.AccessLogs,
+) -> list[Output]:
+    described = {
+        "LoadBalancerDnsName": (
             "Where the application answers; give the certificate's domain an alias to it",
             GetAtt(front.load_balancer, "DNSName"),
         ),
-        (
-            "LoadBalancerHostedZoneId",
+        "LoadBalancerHostedZoneId": (
             "The hosted zone of that name, for a Route 53 alias record",
             GetAtt(front.load_balancer, "CanonicalHostedZoneID"),
         ),
-        ("GroupName", "The Auto Scaling group", Ref(application.group)),
-        (
-            "DatabaseEndpoint",
-            "The database's host name",
-            GetAtt(data.instance, "Endpoint.Address"),
-        ),
-        (
-            "DatabaseSecretArn",
+        "GroupName": ("The Auto Scaling group", Ref(application.group)),
+        "DatabaseEndpoint": ("The database's host name", data.endpoint),
+        "DatabaseReaderEndpoint": ("A host name for reading alone", data.reader_endpoint),
+        "DatabaseSecretArn": (
             "The administrator's user name and password; RDS replaces it every seven days",
-            GetAtt(data.instance, "MasterUserSecret.SecretArn"),
+            data.secret_arn,
         ),
-        ("AlertsTopicArn", "The topic every alarm notifies", Ref(alarms.topic)),
-    ):
-        built.add_output(Output(name, Description=description, Value=value))
-    return built
+        "AlertsTopicArn": ("The topic every alarm notifies", Ref(topic.topic)),
+        "DashboardName": ("The dashboard in CloudWatch", Ref(board)),
+        "AccessLogsBucket": ("The load balancer's access logs", Ref(logs.bucket)),
+    }
+    return [
+        Output(name, Description=description, Value=value)
+        for name, (description, value) in described.items()
+        if value is not None
+    ]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -131,35 +142,60 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python webtier/build.py",
         description="Write the web tier's CloudFormation template and print its path.",
-        epilog="Example: python webtier/build.py --zones 3 --vpc-cidr 10.8.0.0/16",
+        epilog="Examples: python webtier/build.py --zones 3 --nat one --database cluster; "
+        "python webtier/build.py --architecture x86_64 --spot-percent 50 "
+        "--schedule '0 7 * * MON-FRI = 4' --schedule '0 19 * * MON-FRI = 2'",
     )
     parser.add_argument(
         "--output", type=Path, default=Path("build"), metavar="DIR", help="default: build"
     )
-    parser.add_argument(
-        "--zones",
-        type=int,
-        default=Options.zones,
-        help="how many availability zones, 2 or 3 (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--vpc-cidr",
-        type=IPv4Network,
-        default=Options.vpc_cidr,
-        metavar="CIDR",
-        help="the VPC's private range, /16 to /22 (default: %(default)s)",
-    )
-    given = parser.parse_args(arguments)
+    for field in dataclasses.fields(Options):
+        _add_argument(parser, field.name, field.default)
+    given = vars(parser.parse_args(arguments))
+    output = given.pop("output")
+    lists = {name: tuple(value) for name, value in given.items() if isinstance(value, list)}
     try:
-        options = Options(zones=given.zones, vpc_cidr=given.vpc_cidr)
+        options = Options(**given | lists)
     except ValueError as error:
         parser.error(str(error))
     try:
-        print(write(template(options), given.output))
+        print(write(template(options), output))
     except OSError as error:
-        print(f"{parser.prog}: cannot write to {given.output}: {error.strerror}", file=sys.stderr)
+        print(f"{parser.prog}: cannot write to {output}: {error.strerror}", file=sys.stderr)
         return 1
     return 0
+
+
+def _add_argument(parser: argparse.ArgumentParser, name: str, default: Any) -> None:
+    """The argument of an option: a switch, a list, a choice or a value."""
+    described = DESCRIPTIONS[name]
+    flag = f"--{flag_name(name)}"
+    if isinstance(default, bool):
+        parser.add_argument(
+            flag,
+            action=argparse.BooleanOptionalAction,
+            default=default,
+            help=f"{described.text} (default: {'on' if default else 'off'})",
+        )
+        return
+    if isinstance(default, tuple):
+        parser.add_argument(
+            flag,
+            action="append",
+            default=[],
+            type=described.parse,
+            metavar=described.metavar,
+            help=described.text,
+        )
+        return
+    parser.add_argument(
+        flag,
+        default=default,
+        type=described.parse,
+        choices=list(type(default)) if isinstance(default, Enum) else None,
+        metavar=described.metavar,
+        help=f"{described.text} (default: %(default)s)",
+    )
 
 
 def write(built: Template, directory: Path) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from troposphere import GetAtt, Join, Ref, Sub, autoscaling, ec2, iam
+from troposphere import GetAtt, Ref, autoscaling, ec2
 from troposphere.policies import (
     AutoScalingCreationPolicy,
     AutoScalingRollingUpdate,
@@ -14,31 +14,37 @@ from troposphere.policies import (
     UpdatePolicy,
 )
 
-from . import (
-    artifact_source,
-    database,
-    load_balancer,
-    nag,
-    parameters,
-    policies,
-    tags,
-    user_data,
-)
+from . import artifact_source, database, load_balancer, parameters, tags, user_data
+from .exemptions import exempt
 
 if TYPE_CHECKING:
-    from troposphere import AWSObject, kms, rds
+    from collections.abc import Iterable
 
+    from troposphere import AWSObject, iam
+
+    from .database import Database
     from .load_balancer import Front
     from .network import Network
+    from .options import Options
 
 PORT = 8443
 GROUP = "Group"
 WARM_UP_SECONDS = 60
 GRACE_SECONDS = 120
 SIGNAL_TIMEOUT = "PT10M"
-CPU_TARGET_PERCENT = 60
-REQUESTS_PER_TARGET_AND_MINUTE = 1000
 VOLUME_GIB = 8
+# How far beyond its size the group may go while it replaces an instance: it starts the new one
+# first, and ends the old one when that is healthy.
+REPLACEMENT_PERCENT = (100, 150)
+
+_NO_NOTIFICATIONS = (
+    "AwsSolutions-AS3",
+    "Scaling is normal, not news; the capacity alarm tells when it cannot be done.",
+)
+_MIXED = (
+    "AwsSolutions-EC26",
+    "The rule cannot read a mixed instances policy; its launch template encrypts the volumes.",
+)
 
 
 @dataclass(frozen=True)
@@ -50,31 +56,37 @@ class Compute:
 
 
 def build(
+    options: Options,
     network: Network,
     security_group: ec2.SecurityGroup,
     front: Front,
-    instance: rds.DBInstance,
-    key: kms.Key,
+    profile: iam.InstanceProfile,
+    data: Database,
+    ways_out: Iterable[AWSObject],
 ) -> Compute:
     """The group behind the load balancer.
 
-    `instance` is the database that it may sign in to, `key` the one of the database's secret.
+    `data` is the database that its instances are told of. `ways_out` are the routes and endpoints
+    that an instance needs before it can start.
+
+    An instance that goes is first taken off the load balancer, which waits for the requests it
+    still answers (`load_balancer.DEREGISTRATION_DELAY_SECONDS`); a lifecycle hook would add nothing
+    to that.
     """
-    role = _role(instance, key)
-    profile = iam.InstanceProfile("ApplicationProfile", Roles=[Ref(role)])
-    template = _launch_template(security_group, profile, instance)
+    template = _launch_template(security_group, profile, data)
+    least, most = REPLACEMENT_PERCENT
     group = autoscaling.AutoScalingGroup(
         GROUP,
         VPCZoneIdentifier=[Ref(subnet) for subnet in network.application_subnets],
-        LaunchTemplate=autoscaling.LaunchTemplateSpecification(
-            LaunchTemplateId=Ref(template), Version=GetAtt(template, "LatestVersionNumber")
-        ),
         MinSize=Ref(parameters.MIN_CAPACITY),
         MaxSize=Ref(parameters.MAX_CAPACITY),
         TargetGroupARNs=[Ref(front.target_group)],
         HealthCheckType="ELB",
         HealthCheckGracePeriod=GRACE_SECONDS,
         DefaultInstanceWarmup=WARM_UP_SECONDS,
+        InstanceMaintenancePolicy=autoscaling.InstanceMaintenancePolicy(
+            MinHealthyPercentage=least, MaxHealthyPercentage=most
+        ),
         MetricsCollection=[autoscaling.MetricsCollection(Granularity="1Minute")],
         Tags=tags.propagated("application"),
         CreationPolicy=CreationPolicy(
@@ -85,22 +97,46 @@ def build(
         ),
         UpdatePolicy=UpdatePolicy(AutoScalingRollingUpdate=_rolling_update()),
         # A target group without a listener has no health checks; and an instance needs its
-        # way to the internet before it can signal that it is up.
-        DependsOn=[
-            front.listener.title,
-            *(route.title for route in network.application_default_routes),
-        ],
-        Metadata=nag.exception(
-            (
-                "AwsSolutions-AS3",
-                "Scaling is normal, not news; the capacity alarm tells when it cannot be done.",
-            )
-        ),
+        # ways out before it can signal that it is up.
+        DependsOn=[front.listener.title, *(way.title for way in ways_out)],
+        Metadata=exempt(_NO_NOTIFICATIONS, *([_MIXED] if options.spot_percent else [])),
+        **_instances(options, template),
     )
-    return Compute(group, (role, profile, template, group, *_scaling(group, front)))
+    return Compute(group, (template, group))
 
 
-def _settings(instance: rds.DBInstance) -> user_data.Settings:
+def _instances(options: Options, template: ec2.LaunchTemplate) -> dict[str, Any]:
+    """What the group starts: On-Demand Instances, and above MinCapacity Spot where wanted.
+
+    Amazon EC2 Auto Scaling User Guide, "Auto Scaling groups with multiple instance types and
+    purchase options". A Spot Instance at risk is replaced before it is taken away.
+    """
+    specification = autoscaling.LaunchTemplateSpecification(
+        LaunchTemplateId=Ref(template), Version=GetAtt(template, "LatestVersionNumber")
+    )
+    if not options.spot_percent:
+        return {"LaunchTemplate": specification}
+    return {
+        "CapacityRebalance": True,
+        "MixedInstancesPolicy": autoscaling.MixedInstancesPolicy(
+            InstancesDistribution=autoscaling.InstancesDistribution(
+                OnDemandBaseCapacity=Ref(parameters.MIN_CAPACITY),
+                OnDemandPercentageAboveBaseCapacity=100 - options.spot_percent,
+                OnDemandAllocationStrategy="prioritized",
+                SpotAllocationStrategy="price-capacity-optimized",
+            ),
+            LaunchTemplate=autoscaling.LaunchTemplate(
+                LaunchTemplateSpecification=specification,
+                Overrides=[
+                    autoscaling.LaunchTemplateOverrides(InstanceType=name)
+                    for name in (Ref(parameters.INSTANCE_TYPE), *options.types_for_spot)
+                ],
+            ),
+        ),
+    }
+
+
+def _settings(data: Database) -> user_data.Settings:
     """What an instance is told of the stack."""
     return user_data.Settings(
         resource=GROUP,
@@ -109,78 +145,15 @@ def _settings(instance: rds.DBInstance) -> user_data.Settings:
         sha256=Ref(artifact_source.SHA256),
         port=PORT,
         health_path=load_balancer.HEALTH_PATH,
-        database_host=GetAtt(instance, "Endpoint.Address"),
-        database_port=GetAtt(instance, "Endpoint.Port"),
+        database_host=data.endpoint,
+        database_port=data.port,
         database_name=database.NAME,
-        database_secret_arn=GetAtt(instance, "MasterUserSecret.SecretArn"),
+        database_secret_arn=data.secret_arn,
     )
-
-
-def _role(instance: rds.DBInstance, key: kms.Key) -> iam.Role:
-    """What an instance may do: fetch its artifact, sign in to the database, be reached.
-
-    AWS Systems Manager User Guide, "Verify or add instance permissions for Session Manager".
-    AWS Secrets Manager User Guide, "Secret encryption and decryption in AWS Secrets Manager".
-    """
-    return iam.Role(
-        "ApplicationRole",
-        AssumeRolePolicyDocument=policies.trust("ec2.amazonaws.com"),
-        Policies=[
-            _policy(
-                "session-manager",
-                [
-                    "ssm:UpdateInstanceInformation",
-                    "ssmmessages:CreateControlChannel",
-                    "ssmmessages:CreateDataChannel",
-                    "ssmmessages:OpenControlChannel",
-                    "ssmmessages:OpenDataChannel",
-                ],
-                "*",
-            ),
-            _policy("artifact", ["s3:GetObject"], artifact_source.ARN),
-            _policy(
-                "database-secret",
-                ["secretsmanager:GetSecretValue"],
-                GetAtt(instance, "MasterUserSecret.SecretArn"),
-            ),
-            _policy(
-                "database-secret-key",
-                ["kms:Decrypt"],
-                GetAtt(key, "Arn"),
-                {
-                    "StringEquals": {
-                        "kms:ViaService": Sub("secretsmanager.${AWS::Region}.amazonaws.com")
-                    }
-                },
-            ),
-            _policy("database", ["rds-db:connect"], database.connect_resource(instance)),
-        ],
-        Metadata=nag.exception(
-            (
-                "AwsSolutions-IAM5[Resource::*]",
-                "Session Manager's actions know no resource (Service Authorization Reference).",
-            )
-        )
-        | nag.checkov_exception(
-            (
-                "CKV_AWS_111",
-                "Session Manager's actions know no resource (Service Authorization Reference).",
-            )
-        ),
-    )
-
-
-def _policy(
-    name: str, actions: list[str], resource: Any, condition: dict[str, Any] | None = None
-) -> iam.Policy:
-    statement = {"Effect": "Allow", "Action": actions, "Resource": resource}
-    if condition:
-        statement["Condition"] = condition
-    return iam.Policy(PolicyName=name, PolicyDocument=policies.document(statement))
 
 
 def _launch_template(
-    security_group: ec2.SecurityGroup, profile: iam.InstanceProfile, instance: rds.DBInstance
+    security_group: ec2.SecurityGroup, profile: iam.InstanceProfile, data: Database
 ) -> ec2.LaunchTemplate:
     return ec2.LaunchTemplate(
         "ApplicationTemplate",
@@ -217,7 +190,7 @@ def _launch_template(
                 )
             ],
             TagSpecifications=tags.specifications("application", "instance", "volume"),
-            UserData=user_data.encoded(_settings(instance)),
+            UserData=user_data.encoded(_settings(data)),
         ),
     )
 
@@ -241,34 +214,4 @@ def _rolling_update() -> AutoScalingRollingUpdate:
             "ReplaceUnhealthy",
             "ScheduledActions",
         ],
-    )
-
-
-def _scaling(
-    group: autoscaling.AutoScalingGroup, front: Front
-) -> tuple[autoscaling.ScalingPolicy, ...]:
-    requests = autoscaling.PredefinedMetricSpecification(
-        PredefinedMetricType="ALBRequestCountPerTarget",
-        ResourceLabel=Join(
-            "/",
-            [
-                GetAtt(front.load_balancer, "LoadBalancerFullName"),
-                GetAtt(front.target_group, "TargetGroupFullName"),
-            ],
-        ),
-    )
-    cpu = autoscaling.PredefinedMetricSpecification(PredefinedMetricType="ASGAverageCPUUtilization")
-    return tuple(
-        autoscaling.ScalingPolicy(
-            title,
-            AutoScalingGroupName=Ref(group),
-            PolicyType="TargetTrackingScaling",
-            TargetTrackingConfiguration=autoscaling.TargetTrackingConfiguration(
-                PredefinedMetricSpecification=metric, TargetValue=target
-            ),
-        )
-        for title, metric, target in (
-            ("ScaleOnRequests", requests, REQUESTS_PER_TARGET_AND_MINUTE),
-            ("ScaleOnCpu", cpu, CPU_TARGET_PERCENT),
-        )
     )

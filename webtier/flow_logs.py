@@ -11,17 +11,15 @@ from . import policies
 if TYPE_CHECKING:
     from troposphere import AWSObject, kms
 
-RETENTION_DAYS = 365
 
-
-def build(vpc: ec2.VPC, key: kms.Key) -> tuple[AWSObject, ...]:
+def build(vpc: ec2.VPC, key: kms.Key, retention_days: int) -> tuple[AWSObject, ...]:
     """The flow log, its encrypted log group and the role that writes to it.
 
     Amazon VPC User Guide, "IAM role for publishing flow logs to CloudWatch Logs".
     """
     group = logs.LogGroup(
         "FlowLogGroup",
-        RetentionInDays=RETENTION_DAYS,
+        RetentionInDays=retention_days,
         KmsKeyId=GetAtt(key, "Arn"),
         DeletionPolicy="Retain",
         UpdateReplacePolicy="Retain",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from troposphere import GetAtt, If, NoValue, Ref, ec2
+from troposphere import GetAtt, Ref, ec2
 from troposphere import elasticloadbalancingv2 as elb
 
-from . import access_logs, nag, parameters
+from . import access_logs, parameters
+from .exemptions import exempt
 from .security_groups import HTTP, HTTPS
 
 if TYPE_CHECKING:
@@ -16,9 +17,15 @@ if TYPE_CHECKING:
 
     from .access_logs import AccessLogs
     from .network import Network
+    from .options import Options
 
 HEALTH_PATH = "/health"
 DEREGISTRATION_DELAY_SECONDS = 30
+# Over this time a new instance gets its full share of requests, so that a group which grows under
+# load does not hand a cold process as much as a warm one. It needs round robin: with least
+# outstanding requests the load balancer has no slow start (Application Load Balancers, "Edit
+# target group attributes").
+SLOW_START_SECONDS = 30
 # TLS 1.3, and 1.2 with forward secrecy and authenticated encryption only (Application Load
 # Balancers, "Security policies for your Application Load Balancer").
 TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-Res-2021-06"
@@ -35,10 +42,25 @@ class Front:
 
 
 def build(
-    network: Network, security_group: ec2.SecurityGroup, logs: AccessLogs, target_port: int
+    options: Options,
+    network: Network,
+    security_group: ec2.SecurityGroup,
+    logs: AccessLogs,
+    target_port: int,
 ) -> Front:
     """The load balancer in the public subnets; `target_port` is the instances' TCP port."""
-    load_balancer = elb.LoadBalancer(
+    load_balancer = _load_balancer(options, network, security_group, logs)
+    target_group = _target_group(network, target_port)
+    listeners = _listeners(options, load_balancer, target_group)
+    return Front(
+        load_balancer, target_group, listeners[0], (load_balancer, target_group, *listeners)
+    )
+
+
+def _load_balancer(
+    options: Options, network: Network, security_group: ec2.SecurityGroup, logs: AccessLogs
+) -> elb.LoadBalancer:
+    return elb.LoadBalancer(
         "LoadBalancer",
         Type="application",
         Scheme="internet-facing",
@@ -50,7 +72,8 @@ def build(
                 "access_logs.s3.enabled": "true",
                 "access_logs.s3.bucket": Ref(logs.bucket),
                 "access_logs.s3.prefix": access_logs.PREFIX,
-                "deletion_protection.enabled": Ref(parameters.DELETION_PROTECTION),
+                "deletion_protection.enabled": str(options.deletion_protection).lower(),
+                "load_balancing.cross_zone.enabled": "true",
                 "routing.http.desync_mitigation_mode": "strictest",
                 "routing.http.drop_invalid_header_fields.enabled": "true",
                 "zonal_shift.config.enabled": "true",
@@ -58,12 +81,15 @@ def build(
         ],
         DependsOn=[logs.policy.title, network.gateway_attachment.title],
     )
-    target_group = elb.TargetGroup(
+
+
+def _target_group(network: Network, port: int) -> elb.TargetGroup:
+    return elb.TargetGroup(
         "TargetGroup",
         VpcId=Ref(network.vpc),
         TargetType="instance",
         Protocol="HTTPS",
-        Port=target_port,
+        Port=port,
         HealthCheckProtocol="HTTPS",
         HealthCheckPath=HEALTH_PATH,
         HealthCheckIntervalSeconds=10,
@@ -72,50 +98,48 @@ def build(
         UnhealthyThresholdCount=3,
         Matcher=elb.Matcher(HttpCode="200"),
         TargetGroupAttributes=[
-            elb.TargetGroupAttribute(
-                Key="deregistration_delay.timeout_seconds", Value=str(DEREGISTRATION_DELAY_SECONDS)
-            )
+            elb.TargetGroupAttribute(Key=key, Value=value)
+            for key, value in {
+                "deregistration_delay.timeout_seconds": str(DEREGISTRATION_DELAY_SECONDS),
+                "load_balancing.algorithm.type": "round_robin",
+                "slow_start.duration_seconds": str(SLOW_START_SECONDS),
+            }.items()
         ],
     )
-    listener = _entrance(load_balancer, target_group)
-    redirect = _redirect(load_balancer, listener)
-    return Front(
-        load_balancer, target_group, listener, (load_balancer, target_group, listener, redirect)
-    )
 
 
-def _entrance(load_balancer: elb.LoadBalancer, target_group: elb.TargetGroup) -> elb.Listener:
-    """HTTPS with a certificate, plain HTTP without one.
+def _listeners(
+    options: Options, load_balancer: elb.LoadBalancer, target_group: elb.TargetGroup
+) -> tuple[elb.Listener, ...]:
+    """HTTPS and a redirect to it, or plain HTTP.
 
-    One listener that changes, not two: the stack always has one that the instances can wait
-    for, and a stack that gains its certificate frees port 80 before the redirect takes it.
+    The first has the same name either way: a stack that gains its certificate changes it to port
+    443 before the redirect takes port 80.
     """
-
-    def with_certificate(value: Any, otherwise: Any) -> If:
-        return If(parameters.HAS_CERTIFICATE, value, otherwise)
-
-    return elb.Listener(
+    forward = [elb.Action(Type="forward", TargetGroupArn=Ref(target_group))]
+    if options.plain_http:
+        development = "A development stage asked for plain HTTP with --plain-http."
+        return (
+            elb.Listener(
+                "Listener",
+                LoadBalancerArn=Ref(load_balancer),
+                Port=HTTP,
+                Protocol="HTTP",
+                DefaultActions=forward,
+                Metadata=exempt(("CKV_AWS_2", development), ("CKV_AWS_103", development)),
+            ),
+        )
+    entrance = elb.Listener(
         "Listener",
         LoadBalancerArn=Ref(load_balancer),
-        Port=with_certificate(HTTPS, HTTP),
-        Protocol=with_certificate("HTTPS", "HTTP"),
-        SslPolicy=with_certificate(TLS_POLICY, NoValue),
-        Certificates=with_certificate(
-            [elb.Certificate(CertificateArn=Ref(parameters.CERTIFICATE_ARN))], NoValue
-        ),
-        DefaultActions=[elb.Action(Type="forward", TargetGroupArn=Ref(target_group))],
-        Metadata=nag.checkov_exception(
-            ("CKV_AWS_2", "HTTPS where there is a certificate; without one only if AllowHttp."),
-            ("CKV_AWS_103", "TLS 1.2 and up wherever it is HTTPS, by a policy behind a condition."),
-        ),
+        Port=HTTPS,
+        Protocol="HTTPS",
+        SslPolicy=TLS_POLICY,
+        Certificates=[elb.Certificate(CertificateArn=Ref(parameters.CERTIFICATE_ARN))],
+        DefaultActions=forward,
     )
-
-
-def _redirect(load_balancer: elb.LoadBalancer, entrance: elb.Listener) -> elb.Listener:
-    """From HTTP to HTTPS, where there is HTTPS."""
-    return elb.Listener(
+    redirect = elb.Listener(
         "RedirectListener",
-        Condition=parameters.HAS_CERTIFICATE,
         LoadBalancerArn=Ref(load_balancer),
         Port=HTTP,
         Protocol="HTTP",
@@ -129,3 +153,4 @@ def _redirect(load_balancer: elb.LoadBalancer, entrance: elb.Listener) -> elb.Li
         ],
         DependsOn=entrance.title,
     )
+    return entrance, redirect

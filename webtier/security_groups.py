@@ -6,15 +6,19 @@ when subnets or instances change.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from troposphere import GetAtt, Ref, ec2
 
-from . import nag, parameters
+from . import parameters
+from .exemptions import exempt
+from .options import Nat
 
 if TYPE_CHECKING:
     from troposphere import AWSObject
+
+    from .options import Options
 
 HTTP = 80
 HTTPS = 443
@@ -22,35 +26,23 @@ HTTPS = 443
 
 @dataclass(frozen=True)
 class SecurityGroups:
-    """One group per tier, and all the resources they are made of."""
+    """One group per tier, and all the resources they are made of.
+
+    `endpoints` is that of the interface endpoints, None where there are none.
+    """
 
     load_balancer: ec2.SecurityGroup
     application: ec2.SecurityGroup
     database: ec2.SecurityGroup
+    endpoints: ec2.SecurityGroup | None
     resources: tuple[AWSObject, ...]
 
 
-def build(vpc: ec2.VPC, application_port: int, database_port: int) -> SecurityGroups:
+def build(
+    options: Options, vpc: ec2.VPC, application_port: int, database_port: int
+) -> SecurityGroups:
     """The groups; the ports are TCP ports the application and the database listen on."""
-    clients = {"CidrIp": Ref(parameters.CLIENT_CIDR)}
-    load_balancer = _group(
-        "LoadBalancerSecurityGroup",
-        vpc,
-        "The load balancer",
-        ingress=[
-            _rule(HTTPS, "HTTPS from clients", **clients),
-            _rule(HTTP, "HTTP from clients, to be redirected", **clients),
-        ],
-        Metadata=nag.exception(
-            (
-                "AwsSolutions-EC23",
-                "A public web application is open to the world by default; ClientCidr narrows it.",
-            )
-        )
-        | nag.checkov_exception(
-            ("CKV_AWS_260", "Port 80 redirects to HTTPS; ClientCidr narrows who may come.")
-        ),
-    )
+    load_balancer = _load_balancer(options, vpc)
     application = _group(
         "ApplicationSecurityGroup",
         vpc,
@@ -62,7 +54,7 @@ def build(vpc: ec2.VPC, application_port: int, database_port: int) -> SecurityGr
                 SourceSecurityGroupId=_id(load_balancer),
             )
         ],
-        egress=[_rule(HTTPS, "AWS APIs and packages", CidrIp="0.0.0.0/0")],
+        egress=[_way_out(options)],
     )
     database = _group(
         "DatabaseSecurityGroup",
@@ -76,10 +68,11 @@ def build(vpc: ec2.VPC, application_port: int, database_port: int) -> SecurityGr
             )
         ],
     )
-    return SecurityGroups(
+    built = SecurityGroups(
         load_balancer=load_balancer,
         application=application,
         database=database,
+        endpoints=None,
         resources=(
             load_balancer,
             application,
@@ -88,6 +81,51 @@ def build(vpc: ec2.VPC, application_port: int, database_port: int) -> SecurityGr
             _egress(application, database, database_port, "PostgreSQL to the database"),
         ),
     )
+    return _with_endpoints(built, vpc) if options.nat is Nat.NONE else built
+
+
+def _load_balancer(options: Options, vpc: ec2.VPC) -> ec2.SecurityGroup:
+    clients = {"CidrIp": Ref(parameters.CLIENT_CIDR)}
+    open_to_all = "A public web application is open to the world by default; ClientCidr narrows it."
+    if options.plain_http:
+        ingress = [_rule(HTTP, "HTTP from clients", **clients)]
+    else:
+        ingress = [
+            _rule(HTTPS, "HTTPS from clients", **clients),
+            _rule(HTTP, "HTTP from clients, to be redirected", **clients),
+        ]
+    return _group(
+        "LoadBalancerSecurityGroup",
+        vpc,
+        "The load balancer",
+        ingress=ingress,
+        Metadata=exempt(("AwsSolutions-EC23", open_to_all), ("CKV_AWS_260", open_to_all)),
+    )
+
+
+def _way_out(options: Options) -> ec2.SecurityGroupRule:
+    """To AWS APIs and packages: anywhere behind a NAT gateway, otherwise to S3 alone."""
+    if options.nat is Nat.NONE:
+        s3 = Ref(parameters.S3_PREFIX_LIST_ID)
+        return _rule(HTTPS, "Packages and artifacts in S3", DestinationPrefixListId=s3)
+    return _rule(HTTPS, "AWS APIs and packages", CidrIp="0.0.0.0/0")
+
+
+def _with_endpoints(groups: SecurityGroups, vpc: ec2.VPC) -> SecurityGroups:
+    endpoints = _group(
+        "EndpointsSecurityGroup",
+        vpc,
+        "The interface endpoints of AWS services",
+        ingress=[
+            _rule(
+                HTTPS,
+                "AWS APIs from the application",
+                SourceSecurityGroupId=_id(groups.application),
+            )
+        ],
+    )
+    egress = _egress(groups.application, endpoints, HTTPS, "AWS APIs through the endpoints")
+    return replace(groups, endpoints=endpoints, resources=(*groups.resources, endpoints, egress))
 
 
 def _group(

@@ -42,6 +42,7 @@ def install(*, lambda_python: Path, alarm_period_scale: float) -> None:
         databases,
         deliveries,
         events,
+        firewall_types,
         functions,
         machine_images,
         network_types,
@@ -64,6 +65,7 @@ def install(*, lambda_python: Path, alarm_period_scale: float) -> None:
     events.install()
     deliveries.install(period_scale=alarm_period_scale)
     network_types.install()
+    firewall_types.install()
     machine_images.install()
     bucket_import.install()
     databases.install()

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import json
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sandbox import environment
+from sandbox.environment import WORKLOAD_ACCOUNT
+from tests.conftest import template_source
 from webtier import build
+from webtier.options import Nat, Options
 
 if TYPE_CHECKING:
     from tests.conftest import DeployStack, EmbeddedAws
 
 STAGES = tomllib.loads(Path(build.__file__).with_name("stages.toml").read_text(encoding="utf-8"))
+LOCAL = Options.from_table(STAGES["local"]["options"])
+CERTIFICATE = "CertificateArn"
 ARTIFACT = {
     "ArtifactBucket": "artifacts",
     "ArtifactKey": "application.tar.gz",
     "ArtifactSha256": "0" * 64,
 }
-LOCAL = STAGES["local"]["parameters"] | ARTIFACT
-TEMPLATE = build.template(build.Options())
-RESOURCES = TEMPLATE.to_dict()["Resources"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class Stack:
     """A deployed stack: its name, its outputs and the physical id of each logical one."""
 
     name: str
+    certificate: str
     outputs: dict[str, str]
     ids: dict[str, str]
 
@@ -45,15 +49,107 @@ def physical_ids(aws: EmbeddedAws, stack: str) -> dict[str, str]:
 
 
 @pytest.fixture
-def stack(aws: EmbeddedAws, deploy_stack: DeployStack, unique: str) -> Stack:
-    """The stack as the stage `local` deploys it."""
+def certificate(aws: EmbeddedAws) -> str:
+    """The ARN of a certificate."""
+    requested = aws.client("acm").request_certificate(DomainName="www.example.com")
+    return str(requested["CertificateArn"])
+
+
+@pytest.fixture
+def stack(aws: EmbeddedAws, deploy_stack: DeployStack, unique: str, certificate: str) -> Stack:
+    """The stack of the default template."""
     name = f"webtier-{unique}"
-    outputs = deploy_stack(name, TEMPLATE, LOCAL)
-    return Stack(name, outputs, physical_ids(aws, name))
+    outputs = deploy_stack(name, build.template(Options()), ARTIFACT | {CERTIFICATE: certificate})
+    return Stack(name, certificate, outputs, physical_ids(aws, name))
 
 
-def test_everything_but_the_conditional_is_made(stack: Stack) -> None:
-    assert set(RESOURCES) - set(stack.ids) == {"RedirectListener", "AlertEmailSubscription"}
+def planned(
+    aws: EmbeddedAws, stack: Stack, options: Options, parameters: dict[str, str] | None = None
+) -> dict[str, tuple[str, str]]:
+    """What a change set to the template of these options would do, by logical id."""
+    client = aws.client("cloudformation")
+    given = {**ARTIFACT, CERTIFICATE: stack.certificate, **(parameters or {})}
+    body = json.dumps(build.template(options).to_dict(), separators=(",", ":"))
+    arn = client.create_change_set(
+        StackName=stack.name,
+        ChangeSetName=f"plan-{len(body)}",
+        **template_source(aws, WORKLOAD_ACCOUNT, stack.name, body),
+        Parameters=[
+            {"ParameterKey": name, "ParameterValue": value} for name, value in given.items()
+        ],
+        Capabilities=["CAPABILITY_NAMED_IAM"],
+    )["Id"]
+    client.get_waiter("change_set_create_complete").wait(
+        ChangeSetName=arn, WaiterConfig={"Delay": 0.1, "MaxAttempts": 100}
+    )
+    pages = client.get_paginator("describe_change_set").paginate(ChangeSetName=arn)
+    changes = [change["ResourceChange"] for page in pages for change in page["Changes"]]
+    client.delete_change_set(ChangeSetName=arn)
+    return {
+        change["LogicalResourceId"]: (change["Action"], change.get("Replacement", ""))
+        for change in changes
+    }
+
+
+def test_the_default_template_is_made_whole(stack: Stack) -> None:
+    # Nobody is told by e-mail unless an address is given.
+    expected = set(build.template(Options()).resources) - {"AlertEmailSubscription"}
+    assert expected == set(stack.ids)
+
+
+def test_the_firewall_protects_the_load_balancer(aws: EmbeddedAws, stack: Stack) -> None:
+    acl = aws.client("wafv2").get_web_acl_for_resource(ResourceArn=stack.ids["LoadBalancer"])
+    assert [rule["Name"] for rule in acl["WebACL"]["Rules"]] == [
+        "rate-limit",
+        "common",
+        "bad-inputs",
+    ]
+
+
+def test_the_dashboard_shows_the_alarms_of_the_stack(aws: EmbeddedAws, stack: Stack) -> None:
+    cloudwatch = aws.client("cloudwatch")
+    board = cloudwatch.get_dashboard(DashboardName=stack.outputs["DashboardName"])
+    shown = json.loads(board["DashboardBody"])["widgets"][0]["properties"]["alarms"]
+    alarms = cloudwatch.describe_alarms(AlarmNamePrefix=f"{stack.name}-")["MetricAlarms"]
+    assert sorted(shown) == sorted(alarm["AlarmArn"] for alarm in alarms)
+
+
+def test_a_larger_database_is_changed_in_place(aws: EmbeddedAws, stack: Stack) -> None:
+    changes = planned(aws, stack, Options(), {"DatabaseClass": "db.m7g.large"})
+    assert changes["Database"] == ("Modify", "False")
+    assert not any(replacement == "True" for _, replacement in changes.values())
+    assert planned(aws, stack, Options(storage_gib=50))["Database"] == ("Modify", "False")
+
+
+def test_larger_instances_roll_through_the_group(aws: EmbeddedAws, stack: Stack) -> None:
+    changes = planned(aws, stack, Options(), {"InstanceType": "m7g.large"})
+    assert {"ApplicationTemplate", "Group"} <= changes.keys()
+    assert not any(replacement == "True" for _, replacement in changes.values())
+    assert "Database" not in changes
+
+
+def test_a_zone_more_only_adds(aws: EmbeddedAws, stack: Stack) -> None:
+    changes = planned(aws, stack, Options(zones=3))
+    added = {name for name, (action, _) in changes.items() if action == "Add"}
+    assert added >= {"ApplicationSubnetC", "DataSubnetC", "NatGatewayC", "PublicSubnetC"}
+    assert not any(action == "Remove" for action, _ in changes.values())
+    assert not any(replacement == "True" for _, replacement in changes.values())
+    assert {"LoadBalancer", "Group", "DatabaseSubnets"} <= changes.keys()
+    assert "Database" not in changes
+
+
+def test_one_nat_gateway_less_leaves_everything_else(aws: EmbeddedAws, stack: Stack) -> None:
+    changes = planned(aws, stack, Options(nat=Nat.ONE))
+    removed = {name for name, (action, _) in changes.items() if action == "Remove"}
+    assert removed == {"NatAddressB", "NatGatewayB", "NatPortsBAlarm"}
+    assert changes["ApplicationDefaultRouteB"][0] == "Modify"
+    assert not {"Database", "Vpc", "LoadBalancer"} & changes.keys()
+
+
+def test_another_range_replaces_the_database(aws: EmbeddedAws, stack: Stack) -> None:
+    changes = planned(aws, stack, Options.from_table({"vpc-cidr": "10.9.0.0/16"}))
+    assert changes["Vpc"] != ("Modify", "False")
+    assert "Database" in changes
 
 
 def test_the_group_spans_two_private_zones(aws: EmbeddedAws, stack: Stack) -> None:
@@ -91,7 +187,7 @@ def test_the_database_is_multi_az_in_the_data_subnets(aws: EmbeddedAws, stack: S
     assert database["MultiAZ"] is True
     assert database["StorageEncrypted"] is True
     assert database["PubliclyAccessible"] is False
-    assert database["DeletionProtection"] is False  # as the stage says
+    assert database["DeletionProtection"] is True
     placed = {subnet["SubnetIdentifier"] for subnet in database["DBSubnetGroup"]["Subnets"]}
     assert placed == {stack.ids["DataSubnetA"], stack.ids["DataSubnetB"]}
 
@@ -117,7 +213,7 @@ def test_each_zone_has_its_nat_gateway(aws: EmbeddedAws, stack: Stack) -> None:
 
 def test_the_alarms_notify_the_topic(aws: EmbeddedAws, stack: Stack) -> None:
     alarms = aws.client("cloudwatch").describe_alarms(AlarmNamePrefix=f"{stack.name}-")
-    made = [one for one in RESOURCES.values() if one["Type"] == "AWS::CloudWatch::Alarm"]
+    made = [one for one in build.template(Options()).resources if one.endswith("Alarm")]
     assert len(alarms["MetricAlarms"]) == len(made)
     topic = stack.outputs["AlertsTopicArn"]
     for alarm in alarms["MetricAlarms"]:
@@ -136,6 +232,12 @@ def test_the_alarms_watch_the_stack_itself(aws: EmbeddedAws, stack: Stack) -> No
     assert watched == {
         ("AutoScalingGroupName", stack.outputs["GroupName"]),
         ("DBInstanceIdentifier", stack.ids["Database"]),
+        ("NatGatewayId", stack.ids["NatGatewayA"]),
+        ("NatGatewayId", stack.ids["NatGatewayB"]),
+        ("Region", environment.REGION),
+        ("Rule", "rate-limit"),
+        ("TopicName", stack.outputs["AlertsTopicArn"].rpartition(":")[2]),
+        ("WebACL", stack.name),
         ("LoadBalancer", stack.ids["LoadBalancer"].split(":loadbalancer/")[1]),
         ("TargetGroup", stack.ids["TargetGroup"].split(":targetgroup/")[1]),
     }
@@ -146,20 +248,8 @@ def listeners(aws: EmbeddedAws, load_balancer: str) -> dict[int, dict[str, Any]]
     return {listener["Port"]: listener for listener in found}
 
 
-def test_the_local_stage_serves_http(aws: EmbeddedAws, stack: Stack) -> None:
-    (listener,) = listeners(aws, stack.ids["LoadBalancer"]).values()
-    assert (listener["Port"], listener["Protocol"]) == (80, "HTTP")
-    assert listener["DefaultActions"][0]["TargetGroupArn"] == stack.ids["TargetGroup"]
-
-
-def test_with_a_certificate_http_is_redirected(
-    aws: EmbeddedAws, deploy_stack: DeployStack, unique: str
-) -> None:
-    certificate = aws.client("acm").request_certificate(DomainName="www.example.com")
-    name = f"webtier-{unique}"
-    with_https = {"AllowHttp": "false", "CertificateArn": certificate["CertificateArn"]}
-    deploy_stack(name, TEMPLATE, LOCAL | with_https)
-    by_port = listeners(aws, physical_ids(aws, name)["LoadBalancer"])
+def test_with_a_certificate_http_is_redirected(aws: EmbeddedAws, stack: Stack) -> None:
+    by_port = listeners(aws, stack.ids["LoadBalancer"])
     assert set(by_port) == {80, 443}
     assert by_port[443]["SslPolicy"] == "ELBSecurityPolicy-TLS13-1-2-Res-2021-06"
     assert by_port[443]["DefaultActions"][0]["Type"] == "forward"
@@ -167,36 +257,63 @@ def test_with_a_certificate_http_is_redirected(
     assert (redirect["Protocol"], redirect["StatusCode"]) == ("HTTPS", "HTTP_301")
 
 
-def test_a_stack_gains_its_certificate_with_an_update(aws: EmbeddedAws, stack: Stack) -> None:
-    certificate = aws.client("acm").request_certificate(DomainName="www.example.com")
+def test_the_local_stage_serves_http_and_gains_its_certificate_with_an_update(
+    aws: EmbeddedAws, deploy_stack: DeployStack, unique: str, certificate: str
+) -> None:
+    name = f"webtier-{unique}"
+    deploy_stack(name, build.template(LOCAL), ARTIFACT)
+    balancer = physical_ids(aws, name)["LoadBalancer"]
+    (listener,) = listeners(aws, balancer).values()
+    assert (listener["Port"], listener["Protocol"]) == (80, "HTTP")
+    assert listener["DefaultActions"][0]["Type"] == "forward"
+
     client = aws.client("cloudformation")
-    given = LOCAL | {"AllowHttp": "false", "CertificateArn": certificate["CertificateArn"]}
+    template = build.template(replace(LOCAL, plain_http=False))
+    body = json.dumps(template.to_dict(), separators=(",", ":"))
     client.update_stack(
-        StackName=stack.name,
-        UsePreviousTemplate=True,
+        StackName=name,
+        **template_source(aws, WORKLOAD_ACCOUNT, name, body),
         Parameters=[
-            {"ParameterKey": name, "ParameterValue": value} for name, value in given.items()
+            {"ParameterKey": name, "ParameterValue": value}
+            for name, value in (ARTIFACT | {CERTIFICATE: certificate}).items()
         ],
         Capabilities=["CAPABILITY_NAMED_IAM"],
     )
     client.get_waiter("stack_update_complete").wait(
-        StackName=stack.name, WaiterConfig={"Delay": 0.2, "MaxAttempts": 100}
+        StackName=name, WaiterConfig={"Delay": 0.2, "MaxAttempts": 100}
     )
-    by_port = listeners(aws, stack.ids["LoadBalancer"])
+    by_port = listeners(aws, balancer)
     protocols = {port: listener["Protocol"] for port, listener in by_port.items()}
     assert protocols == {80: "HTTP", 443: "HTTPS"}
     assert by_port[80]["DefaultActions"][0]["Type"] == "redirect"
 
 
-def test_without_a_certificate_plain_http_is_refused(aws: EmbeddedAws, unique: str) -> None:
+def test_without_a_certificate_the_stack_is_refused(aws: EmbeddedAws, unique: str) -> None:
     client = aws.client("cloudformation")
-    given = LOCAL | {"AllowHttp": "false"}
-    with pytest.raises(client.exceptions.ClientError, match="Plain HTTP needs AllowHttp=true"):
+    body = json.dumps(build.template(Options()).to_dict(), separators=(",", ":"))
+    with pytest.raises(client.exceptions.ClientError, match=CERTIFICATE):
         client.create_stack(
             StackName=f"webtier-{unique}",
-            TemplateBody=json.dumps(TEMPLATE.to_dict(), separators=(",", ":")),
+            **template_source(aws, WORKLOAD_ACCOUNT, f"webtier-{unique}", body),
             Parameters=[
-                {"ParameterKey": name, "ParameterValue": value} for name, value in given.items()
+                {"ParameterKey": key, "ParameterValue": value} for key, value in ARTIFACT.items()
             ],
             Capabilities=["CAPABILITY_NAMED_IAM"],
         )
+
+
+def test_no_internet_and_spot_instances_are_made(
+    aws: EmbeddedAws, deploy_stack: DeployStack, unique: str, certificate: str
+) -> None:
+    options = Options(zones=3, nat=Nat.NONE, spot_percent=50)
+    name = f"webtier-{unique}"
+    client = aws.client("cloudformation")
+    given = {**ARTIFACT, CERTIFICATE: certificate, "S3PrefixListId": "pl-63a5400a"}
+    with pytest.raises(client.exceptions.ClientError, match="one of the Spot types"):
+        deploy_stack(name, build.template(options), given | {"InstanceType": "m7g.medium"})
+    deploy_stack(name, build.template(options), given)
+    endpoints = aws.client("ec2").describe_vpc_endpoints(
+        Filters=[{"Name": "vpc-id", "Values": [physical_ids(aws, name)["Vpc"]]}]
+    )["VpcEndpoints"]
+    services = {endpoint["ServiceName"].rpartition(".")[2] for endpoint in endpoints}
+    assert services == {"s3", "ssm", "ssmmessages", "secretsmanager", "cloudformation"}

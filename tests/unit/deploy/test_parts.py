@@ -42,13 +42,13 @@ PART = Part(
     (
         StackSource(
             "shop",
-            lambda module, _stage: module.first(),
+            lambda module, _stage, _settings: module.first(),
             table="first",
             profile=lambda settings: settings.get("profile", "monitoring"),
         ),
         StackSource(
             "shop-copy",
-            lambda module, _stage: module.second(),
+            lambda module, _stage, _settings: module.second(),
             table="second",
             inputs=lambda module: module.INPUTS,
         ),
@@ -134,7 +134,7 @@ def test_a_broken_stages_toml_is_named(root: Path) -> None:
 
 
 def test_a_part_that_cannot_make_its_template_is_told_in_one_line(root: Path) -> None:
-    def refuse(_module: Any, stage: str) -> Template:
+    def refuse(_module: Any, stage: str, _settings: object) -> Template:
         raise ValueError(f"{stage} is too long a name")
 
     part = Part("shop", "shop.build", (StackSource("shop", refuse),))

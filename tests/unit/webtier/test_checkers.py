@@ -1,54 +1,53 @@
-"""The template through the checkers others would run on it."""
+"""Templates with every pair of option values, through the checkers others would run on them."""
 
 from __future__ import annotations
 
-import copy
-import json
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
-from tests.unit.webtier.resolve import resolved
-from tests.unit.webtier.test_security import policy_documents
+import pytest
+
+from tests.checkov import run as checkov
+from tests.nag import run as nag
+from tests.parliament import run as parliament
+from tests.unit.webtier.combinations import VALUES, covering
+from webtier import build
 
 
-def test_cfn_lint_finds_nothing_not_even_advice(
-    tmp_path: Path, body: dict[str, Any], cfn_lint
+@pytest.fixture(scope="module")
+def templates(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """A file for each combination of options."""
+    directory = tmp_path_factory.mktemp("combinations")
+    return [
+        build.write(build.template(options), directory / str(number))
+        for number, options in enumerate(covering())
+    ]
+
+
+def test_every_pair_of_values_is_in_a_combination() -> None:
+    found = covering()[1:]
+    for name, values in VALUES.items():
+        for other, others in VALUES.items():
+            if name < other:
+                pairs = {(getattr(one, name), getattr(one, other)) for one in found}
+                assert pairs == {(value, match) for value in values for match in others}
+
+
+def test_cfn_lint_finds_nothing_not_even_advice(templates: list[Path], cfn_lint) -> None:
+    assert cfn_lint(*templates) == ""
+
+
+@pytest.mark.parametrize("checker", [checkov, nag, parliament], ids=lambda one: one.__name__)
+def test_the_checker_finds_nothing_and_no_excuse_is_idle(
+    templates: list[Path], checker: ModuleType, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    template = tmp_path / "webtier.json"
-    template.write_text(json.dumps(body))
-    assert cfn_lint(template) == ""
+    status = checker.main([str(template) for template in templates])
+    printed = capsys.readouterr().out
+    assert status == 0, printed
+    assert f"in {len(templates)} files" in printed or "node and npm are not installed" in printed
 
 
-def attached_to(document: dict[str, Any], resource: str) -> dict[str, Any]:
-    """The document with the resource it is attached to named, where `*` or nothing means that."""
-    document = copy.deepcopy(document)
-    for statement in document["Statement"]:
-        assert statement.get("Resource", "*") == "*"
-        statement["Resource"] = resource
-    return document
-
-
-def test_parliament_finds_nothing_in_any_policy_document(
-    parliament, resources: dict[str, Any]
-) -> None:
-    implied = {
-        "KeyPolicy": "arn:aws:kms:us-east-1:111111111111:key/0a1b2c3d-0000-4000-8000-000000000000",
-        "AssumeRolePolicyDocument": "arn:aws:iam::111111111111:role/example",
-    }
-    checked = 0
-    for title, resource in resources.items():
-        for name, value in resource["Properties"].items():
-            for document in policy_documents(value):
-                plain = resolved(document, resources)
-                if name in implied:
-                    plain = attached_to(plain, implied[name])
-                assert parliament(plain) == {}, (title, name)
-                checked += 1
-    assert checked == 12
-
-
-def test_parliament_would_find_a_misspelt_action(parliament, resources: dict[str, Any]) -> None:
-    (document,) = policy_documents(resources["AccessLogsPolicy"])
-    plain = json.dumps(resolved(document, resources))
-    assert parliament(json.loads(plain)) == {}
-    assert parliament(json.loads(plain.replace("PutObject", "PutObjekt"))) != {}
+def test_parliament_would_find_a_misspelt_action(templates: list[Path], tmp_path: Path) -> None:
+    wrong = tmp_path / "webtier.json"
+    wrong.write_text(templates[0].read_text().replace('"s3:PutObject"', '"s3:PutObjekt"'))
+    assert parliament.main([str(wrong)]) == 1

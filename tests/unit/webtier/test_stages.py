@@ -7,15 +7,26 @@ from typing import Any
 
 import pytest
 
-from webtier import artifact, artifact_source, build
+from webtier import artifact, build
+from webtier.options import Options
 
 ROOT = Path(__file__).parents[3]
 STAGES = tomllib.loads((ROOT / "webtier" / "stages.toml").read_text(encoding="utf-8"))
+DOCUMENT = (ROOT / "docs" / "webtier.md").read_text(encoding="utf-8")
+
+
+def options(stage: str) -> Options:
+    return Options.from_table(STAGES[stage].get("options", {}))
+
+
+def declared(stage: str) -> dict[str, Any]:
+    parameters: dict[str, Any] = build.template(options(stage)).to_dict()["Parameters"]
+    return parameters
 
 
 def test_the_stages_are_those_of_the_project() -> None:
     assert list(STAGES) == ["local", "dev", "prod"]
-    assert all(stage.keys() <= {"artifact", "parameters"} for stage in STAGES.values())
+    assert all(stage.keys() <= {"artifact", "options", "parameters"} for stage in STAGES.values())
 
 
 def test_every_target_of_the_artifact_is_one() -> None:
@@ -24,58 +35,54 @@ def test_every_target_of_the_artifact_is_one() -> None:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_every_value_is_one_the_template_accepts(stage: str, body: dict[str, Any]) -> None:
-    for name, value in STAGES[stage]["parameters"].items():
+def test_every_value_is_one_the_template_accepts(stage: str) -> None:
+    parameters = declared(stage)
+    for name, value in STAGES[stage].get("parameters", {}).items():
         assert isinstance(value, str), name
-        parameter = body["Parameters"][name]
-        assert value in parameter.get("AllowedValues", [value]), name
+        parameter = parameters[name]
         assert re.fullmatch(parameter.get("AllowedPattern", ".*"), value), name
         if parameter["Type"] == "Number":
             assert int(value) >= parameter["MinValue"], name
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_the_group_can_grow_beyond_its_minimum(stage: str, body: dict[str, Any]) -> None:
+def test_the_group_can_grow_beyond_its_minimum(stage: str) -> None:
     """AWS::AutoScaling::AutoScalingGroup UpdatePolicy: MinInstancesInService is below MaxSize."""
+    parameters = declared(stage)
 
     def value(name: str) -> int:
-        default = body["Parameters"][name]["Default"]
-        return int(STAGES[stage]["parameters"].get(name, default))
+        default = parameters[name]["Default"]
+        return int(STAGES[stage].get("parameters", {}).get(name, default))
 
     assert value("MinCapacity") < value("MaxCapacity")
 
 
-def test_only_the_local_stage_may_serve_plain_http() -> None:
-    allowing = {
-        name for name, stage in STAGES.items() if stage["parameters"].get("AllowHttp") == "true"
-    }
-    assert allowing == {"local"}
+def test_only_the_local_stage_serves_plain_http_and_the_others_need_a_certificate() -> None:
+    assert {stage for stage in STAGES if options(stage).plain_http} == {"local"}
+    for stage in ("dev", "prod"):
+        assert "Default" not in declared(stage)["CertificateArn"]
 
 
-def test_without_a_certificate_plain_http_must_be_asked_for(body: dict[str, Any]) -> None:
-    parameters = body["Parameters"]
-    assert parameters["CertificateArn"]["Default"] == ""
-    assert parameters["AllowHttp"]["Default"] == "false"
-    (assertion,) = body["Rules"]["EncryptedUnlessAllowed"]["Assertions"]
-    assert assertion["Assert"] == {
-        "Fn::Or": [
-            {"Fn::Not": [{"Fn::Equals": [{"Ref": "CertificateArn"}, ""]}]},
-            {"Fn::Equals": [{"Ref": "AllowHttp"}, "true"]},
-        ]
-    }
+def test_production_promises_the_most() -> None:
+    production = options("prod")
+    assert production.zones == 3
+    assert production.nat == "per-zone"
+    assert production.firewall
+    assert production.deletion_protection
 
 
-def test_every_parameter_is_documented_with_its_default(body: dict[str, Any]) -> None:
-    document = (ROOT / "docs" / "webtier.md").read_text(encoding="utf-8")
-    for name, parameter in body["Parameters"].items():
-        default = parameter.get("Default")
-        shown = {None: "required", "": "none"}.get(default, f"`{default}`")
-        assert f"| `{name}` | {shown} |" in document
-
-
-def test_only_what_the_deployment_gives_has_no_default(body: dict[str, Any]) -> None:
-    required = {name for name, given in body["Parameters"].items() if "Default" not in given}
-    assert required == {parameter.title for parameter in artifact_source.PARAMETERS}
+def test_every_parameter_is_documented_with_its_default() -> None:
+    every = [Options(), Options.from_table({"nat": "none"})]
+    for chosen in every:
+        for name, parameter in build.template(chosen).to_dict()["Parameters"].items():
+            match parameter.get("Default"):
+                case None:
+                    shown = "needed"
+                case "":
+                    shown = "none"
+                case default:
+                    shown = f"`{default}`"
+            assert f"| `{name}` | {shown} |" in DOCUMENT
 
 
 def test_every_parameter_has_a_place_in_the_console(body: dict[str, Any]) -> None:
@@ -85,4 +92,4 @@ def test_every_parameter_has_a_place_in_the_console(body: dict[str, Any]) -> Non
 
 
 def test_the_template_describes_itself() -> None:
-    assert "over 3 zones" in build.template(build.Options(zones=3)).to_dict()["Description"]
+    assert "over 3 zones" in build.template(Options(zones=3)).to_dict()["Description"]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks import sources
-from benchmarks.images import ROOT, WIDTHS
+from benchmarks.images import ROOT, WIDTHS, fetch_photographs
 from benchmarks.ratios import Result, ratio
 from benchmarks.worker import WorkerError
 
@@ -41,6 +41,7 @@ def run(rounds: int) -> Result:
     """Measure each case in `rounds` fresh processes, at most 3. Raises WorkerError."""
     if not Path("/proc/self/status").exists():
         return Result(NAME, {}, skipped="the peak is read from /proc/self/status, which Linux has")
+    fetch_photographs(NAME)
     ratios = {}
     with tempfile.TemporaryDirectory() as name:
         source = Path(name) / "source"

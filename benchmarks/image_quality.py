@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from PIL import Image, ImageCms, ImageOps
 
 from benchmarks import peers, sources
-from benchmarks.images import FOLDER, ROOT, WIDTHS
+from benchmarks.images import FOLDER, ROOT, WIDTHS, fetch_photographs
 from benchmarks.ratios import Ratio, Result
 from benchmarks.worker import started
 
@@ -49,6 +49,7 @@ def run(_rounds: int) -> Result:
         peers.libvips()
     except peers.PeerMissing as missing:
         return Result(NAME, {}, skipped=str(missing))
+    fetch_photographs(NAME)
     found: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

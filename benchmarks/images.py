@@ -4,6 +4,8 @@ The peers are sharp as AWS's solution uses it (one pipeline a rendition), the be
 decode, each width from the next wider one), and libvips tuned by hand in the same way. `floor` is
 Pillow decoding and encoding with no resizing at all: what no pipeline on it can be below.
 
+The files are mosaics of camera photographs where these can be fetched (`photographs`).
+
 What counts is processor time: Lambda bills a function's duration, and one of 1,769 MB has one
 processor.
 """
@@ -18,7 +20,9 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import peers, sources
+from PIL import Image
+
+from benchmarks import peers, photographs, sources
 from benchmarks.ratios import Ratio, Result, alternate, ratio
 from benchmarks.worker import Worker, WorkerError, started
 
@@ -131,7 +135,9 @@ def run(rounds: int) -> Result:
         return Result(NAME, {}, skipped="; ".join(missing))
     if missing:
         print(f"images: left out: {'; '.join(missing)}", file=sys.stderr)
+    fetch_photographs(NAME)
     ratios: dict[str, Ratio] = {}
+    weights: list[float] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         mark = folder / "mark.png"
@@ -139,12 +145,31 @@ def run(rounds: int) -> Result:
         for case in CASES:
             source = folder / "source"
             source.write_bytes(case.make())
+            if case.is_jpeg:
+                weights.append(_bytes_a_pixel(source))
             for peer, goal in case.goals.items():
                 if peer in commands:
                     label = f"{case.label} / {peer}"
                     ratios[label] = _measure(case, source, mark, commands[peer], goal, rounds)
                     print(f"images: {label}: {ratios[label].median:.2f}", file=sys.stderr)
-    return Result(NAME, ratios | _medians(ratios))
+    figures = {
+        "camera photographs in the files": float(len(photographs.fetched())),
+        "bytes a pixel of the JPEG files, median": round(median(weights), 2),
+    }
+    return Result(NAME, ratios | _medians(ratios), figures=figures)
+
+
+def fetch_photographs(name: str) -> None:
+    """Fetch the photographs, or tell on standard error what is measured with in their place."""
+    try:
+        photographs.fetch()
+    except photographs.PhotographsMissing as missing:
+        print(f"{name}: with a picture made for it: {missing}", file=sys.stderr)
+
+
+def _bytes_a_pixel(source: Path) -> float:
+    with Image.open(source) as image:
+        return source.stat().st_size / (image.width * image.height)
 
 
 def _commands() -> tuple[dict[str, tuple[list[str], str, Path]], list[str]]:

@@ -11,17 +11,25 @@ ISO/IEC 14496-12 with 23008-12 (HEIF).
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .refusals import UnsupportedFormat
+from .refusals import CorruptImage, UnsupportedFormat
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ORIENTATION = 0x0112  # Exif 2.32, 4.6.4 A
+# How many scans a JPEG may have. Encoders write about ten; a scan that adds nothing takes a few
+# bytes, and as long as the first one to decode, so that a small file could keep a function busy for
+# hours.
+MAX_SCANS = 100
+# Within compressed data 0xFF is followed by these bytes only, and by others where it ends (T.81,
+# B.1.1.2).
+_END_OF_SCAN = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")
 
 
 @dataclass(frozen=True)
@@ -73,6 +81,8 @@ def read_jpeg(data: bytes) -> Layout:
         raise Broken
     scanned = data[at + 2] if at + 2 < len(data) else 0
     several = layout.samples > 0 or scanned < len(components)
+    if several:
+        _check_scans(data, at)
     widest = max(each[0] for each in components)
     tallest = max(each[1] for each in components)
     pixels = layout.width * layout.height
@@ -81,6 +91,23 @@ def read_jpeg(data: bytes) -> Layout:
     return Layout(
         layout.width, layout.height, orientation=orientation, samples=held if several else 0
     )
+
+
+def _check_scans(data: bytes, at: int) -> None:
+    """Raise CorruptImage where more scans than MAX_SCANS follow; the first one's header is at `at`.
+
+    What follows the picture's end is none of it: a second picture, or the film of a motion photo.
+    """
+    scans = 1
+    while found := _END_OF_SCAN.search(data, at):
+        marker, at = found[0][1], found.end()
+        if marker == 0xD9:
+            return
+        scans += marker == 0xDA
+        if scans > MAX_SCANS:
+            raise CorruptImage(f"The image is damaged: it has more than {MAX_SCANS} scans.")
+        (length,) = _unpack(">H", data, at)
+        at += length
 
 
 def _next_marker(data: bytes, at: int) -> tuple[int, int]:

@@ -2,7 +2,8 @@
 
     python corpus_worker.py FOLDER MEMORY SECONDS
 
-MEMORY is in bytes, of address space. A file that takes more than SECONDS ends the process.
+MEMORY is in bytes, of address space. A file that takes more than SECONDS ends the process. Any
+folder will do: what matters is that every file ends in renditions or in a refusal by name.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def main() -> None:
     keep_freed_memory()
     folder, memory, seconds = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    for path in sorted(folder.iterdir()):
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         faulthandler.dump_traceback_later(seconds, exit=True)
         before = time.monotonic()
         try:
@@ -47,7 +48,8 @@ def main() -> None:
                 made.append([rendition.width, rendition.height, rendition.frames])
         faulthandler.cancel_dump_traceback_later()
         size = [header.width, header.height] if renditions else None
-        answer = {"file": path.name, "outcome": outcome, "seconds": taken}
+        name = str(path.relative_to(folder))
+        answer = {"file": name, "outcome": outcome, "seconds": taken}
         print(json.dumps(answer | {"size": size, "made": made}), flush=True)
 
 

@@ -39,6 +39,8 @@ DAMAGED = int(os.environ.get("CORPUS_DAMAGED", "12"))
 
 KINDS = ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "TIFF", "BMP", "HEIF")
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "HSV", "I", "I;16", "F")
+# Where files are cut off, as shares of their length.
+CUTS = (*(number / 16 for number in range(1, 16)), 0.02, 0.98, 0.995)
 # The formats that tell where they end, so that a part of a file is known for one.
 SELF_DELIMITING = ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "HEIF")
 
@@ -97,6 +99,41 @@ def modes() -> dict[str, bytes]:
                 files[f"mode-{mode}-{kind}"] = encoded(image, kind)
             except (OSError, ValueError, KeyError):
                 continue  # the format has no such mode
+    return files
+
+
+def depths() -> dict[str, bytes]:
+    """Every kind of pixel a PNG can have, plain and with the transparency its kind allows."""
+    files = {}
+    channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+    # Colour type and bit depths (PNG, 3rd edition, table 12).
+    for colour, allowed in {
+        0: (1, 2, 4, 8, 16),
+        2: (8, 16),
+        3: (1, 2, 4, 8),
+        4: (8, 16),
+        6: (8, 16),
+    }.items():
+        for depth in allowed:
+            width, height = 40, 30
+            row = bytes(
+                (7 * number) % 251 for number in range(width * channels[colour] * depth // 8)
+            )
+            colours = (bytes(range(256)) * 3)[: 3 * 2**depth]
+            palette = [chunk(b"PLTE", colours)] if colour == 3 else []
+            plain = png(width, height, depth, colour, (b"\0" + row) * height, *palette)
+            files[f"depth-{colour}-{depth}"] = plain
+            keyed = {0: bytes(2), 2: bytes(6), 3: b"\x40\x80"}.get(colour)
+            if keyed is not None:
+                files[f"depth-{colour}-{depth}-keyed"] = png(
+                    width,
+                    height,
+                    depth,
+                    colour,
+                    (b"\0" + row) * height,
+                    *palette,
+                    chunk(b"tRNS", keyed),
+                )
     return files
 
 
@@ -226,6 +263,7 @@ def bombs() -> dict[str, bytes]:
         ),
         "png-pixels": png(8, 8, 8, 0, bytes(60_000_000)),
         "png-whole": png(10_900, 10_900, 1, 0, bytes(1364) * 10_900),
+        "jpeg-scans": many_scans(9000),
         "jpeg-header": small[: at + 5] + struct.pack(">HH", 65_500, 65_500) + small[at + 9 :],
         "gif-screen": bytes(gif),
         "gif-frames": encoded(
@@ -236,6 +274,13 @@ def bombs() -> dict[str, bytes]:
         "avif-header": avif.replace(sizes, sizes[:8] + struct.pack(">II", 60_000, 60_000)),
         "webp-whole": encoded(Image.new("RGB", (12_000, 9_999)), "WEBP", lossless=True, method=0),
     }
+
+
+def many_scans(size: int) -> bytes:
+    """A progressive JPEG whose last scan comes a thousand times."""
+    data = encoded(Image.new("L", (size, size)), "JPEG", progressive=True)
+    last = data.rindex(b"\xff\xda")
+    return data[:-2] + data[last:-2] * 1000 + data[-2:]
 
 
 def originals() -> dict[str, bytes]:
@@ -258,9 +303,10 @@ def originals() -> dict[str, bytes]:
 
 def truncated() -> dict[str, bytes]:
     return {
-        f"{name}-cut-{share}": data[: int(len(data) * share)]
+        f"{name}-cut-{share:.4f}": data[: max(1, round(len(data) * share))]
         for name, data in originals().items()
-        for share in (0.02, 0.3, 0.6, 0.9, 0.995)
+        # At every few bytes of the header, and at many places after it.
+        for share in (*(at / len(data) for at in range(1, 64, 7)), *CUTS)
     }
 
 
@@ -322,8 +368,8 @@ def outcomes(answers: dict[str, dict]) -> dict[str, str]:
 
 
 def test_every_mode_orientation_and_odd_file_has_renditions_of_the_right_size(run):
-    files = modes() | oriented() | odd()
-    assert len(files) > 110
+    files = modes() | depths() | oriented() | odd()
+    assert len(files) > 130
     answers = run(files)
     assert {name for name, outcome in outcomes(answers).items() if outcome != "renditions"} == set()
     widths = [preset.width for preset in PRESETS]
@@ -360,6 +406,8 @@ def test_bombs_are_defused(run):
     }
     # The rows it announces are not in the file.
     assert found.pop("bmp-header") == "CorruptImage"
+    # Each scan takes as long as the picture, and a hundred bytes.
+    assert found.pop("jpeg-scans") == "CorruptImage"
     assert set(found.values()) == {"TooManyPixels"}, found
 
 

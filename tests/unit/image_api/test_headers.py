@@ -183,3 +183,15 @@ def test_noise_after_a_true_signature_is_a_header_or_a_refusal(start, rest):
     except Refusal:
         return
     assert min(header.size) >= 1
+
+
+def test_a_jpeg_of_more_scans_than_any_encoder_writes_is_refused():
+    data = encoded(noise(64, 64), "JPEG", progressive=True)
+    last = data.rindex(b"\xff\xda")
+    # The scans of a picture that comes after this one are not counted.
+    for times, follows in ((80, b""), (80, data)):
+        assert read_header(data[:-2] + data[last:-2] * times + data[-2:] + follows).samples > 0
+    with pytest.raises(CorruptImage, match="more than 100 scans"):
+        read_header(data[:-2] + data[last:-2] * 100 + data[-2:])
+    # A baseline JPEG has one scan, and its decoder stops after it.
+    assert read_header(encoded(noise(64, 64), "JPEG") + data * 20).samples == 0

@@ -1,4 +1,7 @@
+import io
+import os
 import sys
+import zipfile
 from collections import deque
 from pathlib import Path
 
@@ -80,3 +83,32 @@ def test_chalice_runs_with_this_interpreter_in_the_projects_folder(project: Path
     with pytest.raises(ChaliceError):
         chalice.run(project, "deploy", "dev", print)
     assert (project / "seen.txt").read_text() == sys.executable
+
+
+def test_a_package_has_the_same_bytes_wherever_and_whenever_it_is_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    files = {
+        ".chalice/config.json": '{"version": "2.0", "app_name": "shop", "stages": {"dev": {}}}',
+        "app.py": "from chalice import Chalice\napp = Chalice('shop')\n"
+        "@app.lambda_function()\ndef work(event, context): return 1\n",
+        **{f"chalicelib/{name}.py": f"# {name}\n" for name in ("b", "__init__", "a", "c")},
+        **{f"vendor/{name}/__init__.py": f"# {name}\n" for name in ("two", "one", "three")},
+    }
+    packages = []
+    # Folders list what was written in the one order as it came, and in the other as well.
+    for number, names in enumerate((sorted(files), sorted(files, reverse=True))):
+        project = tmp_path / str(number)
+        for name in names:
+            path = project / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(files[name])
+            os.utime(path, (number * 10**9, number * 10**9))
+        chalice.run(project, "package", "dev", print, [str(project / "packaged")])
+        packages.append((project / "packaged" / "deployment.zip").read_bytes())
+    assert packages[0] == packages[1]
+    with zipfile.ZipFile(io.BytesIO(packages[0])) as archive:
+        modules = [name for name in archive.namelist() if name.startswith("chalicelib/")]
+    assert modules == sorted(modules)
+    assert len(modules) == 4

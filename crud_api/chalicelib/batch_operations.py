@@ -9,15 +9,14 @@ from problem_details import Problem
 from . import operations, problems
 from .batches import InvalidBatchError, Operation, operations_of
 from .items import Item
-from .strict_json import Json
-from .table import (
-    WORKERS,
+from .outcomes import (
     ConditionsFailedError,
-    ItemTable,
     ItemTooLargeError,
     TransactionTooLargeError,
     Write,
 )
+from .strict_json import Json
+from .table import WORKERS, ItemTable
 
 _POOL = ThreadPoolExecutor(WORKERS, thread_name_prefix="batch")
 

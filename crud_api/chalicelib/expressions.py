@@ -39,9 +39,9 @@ def creation(record: Record) -> Parameters:
     """
     return {
         "Item": record,
-        "ConditionExpression": "attribute_not_exists(#id) OR "
-        "(attribute_exists(#expires) AND #position <> :position)",
-        "ExpressionAttributeNames": _names(records.KEY, records.EXPIRES, records.POSITION),
+        "ConditionExpression": "attribute_not_exists(id) OR "
+        "(attribute_exists(expires) AND #position <> :position)",
+        "ExpressionAttributeNames": _names(records.POSITION),
         "ExpressionAttributeValues": {":position": record[records.POSITION]},
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
     }
@@ -126,8 +126,7 @@ def key_creation(replay: Replay) -> Parameters:
     return {
         "Item": records.record_of_replay(replay),
         # DynamoDB deletes expired rows some time after they have expired.
-        "ConditionExpression": "attribute_not_exists(#id) OR #expires <= :now",
-        "ExpressionAttributeNames": _names(records.KEY, records.EXPIRES),
+        "ConditionExpression": "attribute_not_exists(id) OR expires <= :now",
         "ExpressionAttributeValues": {":now": {"N": str(clock.now() // 1_000_000)}},
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
     }

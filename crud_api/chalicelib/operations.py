@@ -12,12 +12,13 @@ from . import clock, items, problems, revisions
 from .idempotency import Intent
 from .items import Content, InvalidItemError, Item
 from .merge_patch import merge_patch
+from .outcomes import ConditionFailedError, ItemTooLargeError, KeyUsedError, Write
 from .pages import Page
 from .preconditions import EntityTags
 from .retries import UnavailableError
 from .revisions import Revision
 from .strict_json import Json
-from .table import ConditionFailedError, ItemTable, ItemTooLargeError, KeyUsedError, Write
+from .table import ItemTable
 
 Changed = TypeVar("Changed")
 

@@ -4,13 +4,19 @@ import logging
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import botocore.exceptions
 
-from . import clock, expressions, records, retries
+from . import clock, expressions, outcomes, records, retries
 from .items import Changes, Item
+from .outcomes import (
+    ConditionFailedError,
+    ConditionsFailedError,
+    ItemTooLargeError,
+    TransactionTooLargeError,
+    Write,
+)
 from .pages import Entry, Page, newest
 from .records import Record, Replay
 from .retries import Deadline, UnavailableError
@@ -22,7 +28,6 @@ INDEX_NAME = "newest"
 MAX_TRANSACTION = 100
 """Actions in a transaction, and keys in a BatchGetItem ("Quotas in Amazon DynamoDB")."""
 
-MAX_TRANSACTION_BYTES = 4 * 1024 * 1024
 BATCH_WRITES = 25
 """Requests in a BatchWriteItem."""
 
@@ -32,66 +37,10 @@ WORKERS = 8
 PAGE_BYTES = 1_000_000
 """When that much of a page has been read, no more is asked for: it would not fit the answer."""
 
-CLOCK_MICROSECONDS = 5_000_000
-"""How far the clocks of two functions may differ, with a wide margin."""
-
 Again: TypeAlias = Callable[[Sequence[Record]], Sequence[Record]]
 """Makes writes that may have been done, and returns those that are not."""
 
 logger = logging.getLogger(__name__)
-
-
-class ConditionFailedError(Exception):
-    """The condition of a write did not hold; `current` is the stored item (None: there is none)."""
-
-    def __init__(self, current: Item | None) -> None:
-        super().__init__("the condition of the write did not hold")
-        self.current = current
-
-
-class ConditionsFailedError(Exception):
-    """A transaction was not done; `current` has the stored item of each write that failed.
-
-    Its keys are places in the list of writes.
-    """
-
-    def __init__(self, current: Mapping[int, Item | None]) -> None:
-        super().__init__("conditions of the transaction did not hold")
-        self.current = current
-
-
-class KeyUsedError(Exception):
-    """The idempotency key stands for something already: `replay`."""
-
-    def __init__(self, replay: Replay) -> None:
-        super().__init__("the idempotency key has been used")
-        self.replay = replay
-
-
-class TransactionTooLargeError(ValueError):
-    """The items of a transaction are larger together than DynamoDB takes."""
-
-    def __init__(self, size: int) -> None:
-        super().__init__(f"{size:,} of at most {MAX_TRANSACTION_BYTES:,} bytes")
-
-
-class ItemTooLargeError(ValueError):
-    """The item would be larger than DynamoDB stores."""
-
-    def __init__(self, size: int) -> None:
-        super().__init__(f"{size:,} of at most {records.MAX_BYTES:,} bytes")
-
-
-@dataclass(frozen=True)
-class Write:
-    """One change: `item` is what to store (None: delete), `expected` what is replaced (None: new).
-
-    The rows of the tag index that the change needs follow from the two.
-    """
-
-    item_id: str
-    item: Item | None
-    expected: Revision | None
 
 
 class ItemTable:
@@ -164,8 +113,8 @@ class ItemTable:
         try:
             self._call(operation, **parameters)
         except botocore.exceptions.ClientError as error:
-            record = _failed_record(error)
-            if not _was_done(write, record, unsure=unsure or error.unsure):
+            record = outcomes.failed_record(error)
+            if not outcomes.was_done(write, record, unsure=unsure or error.unsure):
                 raise ConditionFailedError(records.item_or_none(record)) from error
 
     def create(self, item: Item, replay: Replay | None) -> None:
@@ -256,17 +205,18 @@ class ItemTable:
             current = self._look(item_id, error)
             if current is not None and current.revision.nonce == nonce:
                 return current
-            if current is None or not _is_older(current.updated_at, begun):
-                raise _unknown_outcome() from error
+            if current is None or not outcomes.is_older(current.updated_at, begun):
+                raise outcomes.unknown_outcome() from error
             raise ConditionFailedError(current) from error
         except botocore.exceptions.ClientError as error:
             if "maximum allowed size" in str(error):
                 raise ConditionFailedError(self.get(item_id)) from error
-            current = records.item_or_none(_failed_record(error))
+            current = records.item_or_none(outcomes.failed_record(error))
             if current is not None and current.revision.nonce == nonce:
                 return current
-            if error.unsure:
-                raise _unknown_outcome() from error
+            # Where the item is still the one expected, only room was wanting, and nothing was done.
+            if error.unsure and (current is None or current.revision != expected):
+                raise outcomes.unknown_outcome() from error
             raise ConditionFailedError(current) from error
         return records.item_of(response["Attributes"])
 
@@ -290,7 +240,7 @@ class ItemTable:
                 raise
             return self._delete_again(item_id, begun, error)
         except botocore.exceptions.ClientError as error:
-            _failed_record(error)
+            outcomes.failed_record(error)
             return False
         self._delete_rows(records.item_or_none(response["Attributes"]))
         return True
@@ -430,7 +380,7 @@ class ItemTable:
                 ClientRequestToken=uuid.uuid4().hex,
             )
         except botocore.exceptions.ClientError as error:
-            _raise_conditions(error, writes, replay)
+            outcomes.raise_conditions(error, writes, replay)
         if not whole:
             self._remove_rows(
                 action["Delete"]["Key"] for action in row_actions if "Delete" in action
@@ -466,9 +416,9 @@ class ItemTable:
         attempt = 0
         current = self._look(item_id, failure)
         while current is not None:
-            if not _is_older(current.created_at, begun):
+            if not outcomes.is_older(current.created_at, begun):
                 # It may be another item, created after the attempt deleted the one there was.
-                raise _unknown_outcome() from failure
+                raise outcomes.unknown_outcome() from failure
             try:
                 self.write(Write(item_id, None, current.revision))
             except ConditionFailedError as error:
@@ -512,7 +462,7 @@ class ItemTable:
             records.record_of_item(write.item, self._shards) for write in writes if write.item
         ]
         total = sum(_check_size(record) for record in stored)
-        if len(writes) > 1 and total > MAX_TRANSACTION_BYTES:
+        if len(writes) > 1 and total > outcomes.MAX_TRANSACTION_BYTES:
             raise TransactionTooLargeError(total)
 
     def _until(self) -> Deadline:
@@ -535,68 +485,3 @@ def _leads_to(entry: Entry, items: Mapping[str, Item], tag: str | None) -> bool:
     if item is None or item.position != entry.position:
         return False
     return tag is None or entry.row in records.tag_rows(item.id, item.revision.rows)
-
-
-def _was_done(write: Write, record: Record, *, unsure: bool) -> bool:
-    """Whether the stored row shows that an attempt before the one that failed did the write.
-
-    UnavailableError: it shows neither, so nothing can be said.
-    """
-    current = records.item_or_none(record)
-    if write.item and current and current.revision.nonce == write.item.revision.nonce:
-        return True
-    if not unsure:
-        return False
-    if write.item is None and (
-        current is None or (write.expected and _is_newer(current, write.expected))
-    ):
-        return True
-    created = write.item if write.expected is None else None
-    if created and record and record[records.POSITION]["S"] == created.position:
-        # Created by this very request, and changed or deleted by another since.
-        return True
-    raise _unknown_outcome()
-
-
-def _is_older(time: str, begun: int) -> bool:
-    """Whether a time of an item is before an attempt that began then, whoever's clock it is."""
-    return time < clock.text_of(begun - CLOCK_MICROSECONDS)
-
-
-def _is_newer(item: Item, revision: Revision) -> bool:
-    """Whether the item was created under its ID after the one with that revision was deleted."""
-    return item.revision.created != revision.created
-
-
-def _unknown_outcome() -> UnavailableError:
-    return UnavailableError("an attempt may have been carried out and overwritten", unsure=True)
-
-
-def _failed_record(error: Any) -> Record:
-    """Return the row on which the condition failed, empty where there is none.
-
-    Any other error is raised again.
-    """
-    if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
-        raise error
-    record: Record = error.response.get("Item") or {}
-    return record
-
-
-def _raise_conditions(error: Any, writes: Sequence[Write], replay: Replay | None) -> None:
-    """Raise what the reasons of a cancelled transaction say, or the error itself."""
-    reasons = error.response.get("CancellationReasons")
-    if error.response["Error"]["Code"] != "TransactionCanceledException" or not reasons:
-        raise error
-    if replay is not None:
-        first, *reasons = reasons
-        if first.get("Code") == "ConditionalCheckFailed":
-            raise KeyUsedError(records.replay_of(first["Item"])) from error
-    failed = {
-        place: records.item_or_none(reason.get("Item") or {})
-        for place, reason in enumerate(reasons[: len(writes)])
-        if reason.get("Code") == "ConditionalCheckFailed"
-    }
-    if not failed:
-        raise error
-    raise ConditionsFailedError(failed) from error

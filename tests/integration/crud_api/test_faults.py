@@ -469,3 +469,16 @@ def test_a_cursor_key_that_cannot_be_read_is_a_503(api, assert_problem, monkeypa
     )
     monkeypatch.setattr(api.module.cursor_keys, "_make_client", lambda: nowhere)
     assert_problem(api.request("GET", "/items?limit=1"), 503, "storage-unavailable")
+
+
+def test_a_patch_without_room_after_a_failure(api, inject):
+    """The first try failed; the second finds no room for a patch more, so nothing was done."""
+    item, etag = api.create()
+    path = f"/items/{item['id']}"
+    attributes = {"attributes": {"a": "x" * 1_900}}
+    etag = api.request("PATCH", path, attributes, If_Match=etag).headers["ETag"]
+    failures = [lambda request: answer(request, 500, "InternalServerError")]
+    inject("UpdateItem", lambda request, **_: failures.pop()(request) if failures else None)
+    response = api.request("PATCH", path, {"attributes": {"b": "y" * 200}}, If_Match=etag)
+    assert (response.status_code, response.json_body["version"]) == (200, 3)
+    assert response.json_body["attributes"] == attributes["attributes"] | {"b": "y" * 200}

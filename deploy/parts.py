@@ -173,12 +173,7 @@ PARTS: Mapping[str, Part] = {
 
 def _application(module: Any, settings: Settings) -> Artifacts:
     """What the web tier's instances run: the user's own file, or the project's own application."""
-    if APPLICATION in settings:
-        made = module.artifact.given(settings[APPLICATION])
-    else:
-        made = module.artifact.build(
-            settings.get("artifact", {}).get("targets", module.artifact.INSTANCES)
-        )
+    made = module.application(settings)
     return Artifacts(
         {made.key: made.content}, {"ArtifactKey": made.key, "ArtifactSha256": made.sha256}
     )

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from troposphere import GetAtt, Output, Ref, Template
 
@@ -20,6 +20,7 @@ from webtier import (
     access_logs,
     alarms,
     alerts,
+    artifact,
     compute,
     dashboard,
     database,
@@ -38,6 +39,9 @@ from webtier import (
     tags,
 )
 from webtier.options import DESCRIPTIONS, Database, Options, flag_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 FILE_NAME = "webtier.json"
 _DATABASES = {
@@ -135,6 +139,17 @@ def _outputs(
         for name, (description, value) in described.items()
         if value is not None
     ]
+
+
+def application(settings: Mapping[str, Any]) -> artifact.Artifact:
+    """What the instances run at a stage with those settings.
+
+    `application` is the path of the user's own artifact; without it the project's own is built, for
+    the targets in `artifact.targets`. Raises ArtifactError.
+    """
+    if own := settings.get("application"):
+        return artifact.given(Path(own))
+    return artifact.build(settings.get("artifact", {}).get("targets", artifact.INSTANCES))
 
 
 def main(arguments: list[str] | None = None) -> int:

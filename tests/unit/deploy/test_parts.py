@@ -1,4 +1,3 @@
-import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -153,55 +152,9 @@ def test_what_is_only_deleted_needs_no_values_and_no_artifacts() -> None:
     assert (stack.template.stack, stack.artifacts) == ("shop-local", {})
 
 
-class WebTier:
-    """The module of a part whose instances run an artifact."""
-
-    class artifact:  # noqa: N801 - a module
-        INSTANCES = ("x86_64", "arm64")
-
-        @staticmethod
-        def build(targets: Any) -> Any:
-            return SimpleNamespace(key="k", sha256="s", content=",".join(targets).encode())
-
-        @staticmethod
-        def given(file: Any) -> Any:
-            return SimpleNamespace(key="own", sha256="s", content=str(file).encode())
-
-
-@pytest.mark.parametrize(
-    ("settings", "key", "content"),
-    [
-        ({}, "k", b"x86_64,arm64"),
-        ({"artifact": {"targets": ["host"]}}, "k", b"host"),
-        ({"artifact": {"targets": ["host"]}, "application": "mine.tar.gz"}, "own", b"mine.tar.gz"),
-    ],
-)
-def test_the_artifact_is_the_projects_or_the_users_own(
-    settings: dict[str, Any], key: str, content: bytes
-) -> None:
-    made = PARTS["webtier"].stacks[0].artifacts(WebTier, settings)
-    assert made.files == {key: content}
-    assert made.parameters == {"ArtifactKey": key, "ArtifactSha256": "s"}
-
-
-def test_a_root_without_the_part_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"resources\.py is missing: --root is the folder"):
-        parts.load(parts.PARTS["crud_api"], tmp_path)
-
-
-def test_a_module_that_is_not_installed_is_named_with_the_fix(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("sys.path", [*sys.path])
-    (root / "shop" / "build.py").write_text("import nowhere_to_be_found\n")
-
-    with pytest.raises(SettingsError, match=r"module nowhere_to_be_found, .*: run `make setup`"):
-        parts.load(PART, root)
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(True, "true"), (False, "false"), (3, "3"), ("", ""), (["a", 1, True], "a,1,true")],
-)
-def test_a_parameter_is_text(value: Any, text: str) -> None:
-    assert parts.parameter(value) == text
+def test_the_parameters_of_the_web_tier_name_its_artifact() -> None:
+    made = SimpleNamespace(key="k", sha256="s", content=b"c")
+    module = SimpleNamespace(application=lambda settings: made if settings == {"a": 1} else None)
+    artifacts = PARTS["webtier"].stacks[0].artifacts(module, {"a": 1})
+    assert artifacts.files == {"k": b"c"}
+    assert artifacts.parameters == {"ArtifactKey": "k", "ArtifactSha256": "s"}

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from webtier import artifact
+from webtier import artifact, build
 
 ROOT = Path(__file__).parents[3]
 
@@ -126,6 +126,14 @@ def test_an_artifact_that_no_instance_could_run_is_refused(
 ) -> None:
     with pytest.raises(artifact.ArtifactError, match=reason):
         artifact.given(pack(tmp_path / "own.tar.gz", *files))
+
+
+def test_a_stage_has_the_projects_artifact_or_the_users_own(tmp_path: Path) -> None:
+    file = pack(tmp_path / "own.tar.gz", ("start", 0o755))
+    settings: dict[str, Any] = {"artifact": {"targets": ["host"]}}
+    built = build.application(settings)
+    assert f"packages/{artifact.TARGETS['host'].directory}/flask/app.py" in members(built.content)
+    assert build.application(settings | {"application": file}).content == file.read_bytes()
 
 
 def test_a_file_that_is_no_archive_or_not_there_is_refused(tmp_path: Path) -> None:

@@ -56,6 +56,7 @@ templates: setup
 	@$(BIN)/python webtier/build.py
 	@$(BIN)/python monitoring/build.py
 	@for part in $(CHALICE_PARTS); do $(BIN)/python $$part/resources.py || exit 1; done
+	@$(BIN)/python deploy/github_actions.py
 
 # Draws every architecture from its templates into docs/diagrams/.
 diagrams: setup templates

@@ -4,6 +4,7 @@ Source: AWS CloudFormation User Guide, "Update CloudFormation stacks using chang
 status codes" (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/).
 """
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,6 +38,12 @@ def _source(template: StackTemplate) -> dict[str, str]:
     if template.fits_a_request:
         return {"TemplateBody": template.body}
     return {"TemplateURL": template.url}
+
+
+def _service_role() -> dict[str, str]:
+    """The role CloudFormation is to act as; without the variable it acts as the caller."""
+    role = os.environ.get("CLOUDFORMATION_ROLE_ARN")
+    return {"RoleARN": role} if role else {}
 
 
 def _is_busy(status: str) -> bool:
@@ -119,6 +126,7 @@ class Stack:
                 ChangeSetName=f"{prefix}{uuid4().hex[:12]}",
                 ChangeSetType=kind,
                 **_source(template),
+                **_service_role(),
                 ImportExistingResources=True,
                 Parameters=[
                     {"ParameterKey": key, "ParameterValue": value}
@@ -159,6 +167,7 @@ class Stack:
         """
         seen = self._event_ids(change_set.stack_id)
         self._client.execute_change_set(
+            StackName=change_set.stack_id,
             ChangeSetName=change_set.change_set_id,
             # What this very operation creates holds nothing yet: where it fails, do not retain it.
             # What it takes in holds data, so then nothing is excepted.

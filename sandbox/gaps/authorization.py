@@ -12,6 +12,7 @@ The filler: that ARN.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from ministack.core import iam_actions
@@ -41,4 +42,7 @@ def extract_resource_arn(
     operation = headers.get("x-amz-target", "").rpartition(".")[2]
     if service == "monitoring" and operation in SEARCHES:
         return f"arn:aws:cloudwatch:{region}:{account}:alarm:*"
+    if service == "lambda" and method == "POST" and path.rstrip("/").endswith("/functions"):
+        name = json.loads(body or b"{}").get("FunctionName", "")
+        return f"arn:aws:lambda:{region}:{account}:function:{name}"
     return str(_extract_resource_arn(service, method, path, headers, body, query, region, account))

@@ -30,6 +30,7 @@ _ARNS = {
     "AWS::DynamoDB::Table": f"arn:aws:dynamodb:{_HERE}:table/example",
     "AWS::Events::EventBus": f"arn:aws:events:{_HERE}:event-bus/example",
     "AWS::Events::Rule": f"arn:aws:events:{_HERE}:rule/example/example",
+    "AWS::IAM::OIDCProvider": "arn:aws:iam::111111111111:oidc-provider/example.com",
     "AWS::IAM::Role": "arn:aws:iam::111111111111:role/example",
     "AWS::KMS::Key": f"arn:aws:kms:{_HERE}:key/{_ID}",
     "AWS::Lambda::Function": f"arn:aws:lambda:{_HERE}:function:example",

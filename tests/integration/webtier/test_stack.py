@@ -146,10 +146,10 @@ def test_one_nat_gateway_less_leaves_everything_else(aws: EmbeddedAws, stack: St
     assert not {"Database", "Vpc", "LoadBalancer"} & changes.keys()
 
 
-def test_another_range_replaces_the_database(aws: EmbeddedAws, stack: Stack) -> None:
+def test_another_range_asks_for_another_vpc(aws: EmbeddedAws, stack: Stack) -> None:
     changes = planned(aws, stack, Options.from_table({"vpc-cidr": "10.9.0.0/16"}))
     assert changes["Vpc"] != ("Modify", "False")
-    assert "Database" in changes
+    assert "DatabaseSubnets" in changes
 
 
 def test_the_group_spans_two_private_zones(aws: EmbeddedAws, stack: Stack) -> None:

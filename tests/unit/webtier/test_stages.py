@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from deploy import parts
+from deploy.errors import SettingsError
 from webtier import artifact, build
 from webtier.options import Options
 
@@ -93,3 +95,15 @@ def test_every_parameter_has_a_place_in_the_console(body: dict[str, Any]) -> Non
 
 def test_the_template_describes_itself() -> None:
     assert "over 3 zones" in build.template(Options(zones=3)).to_dict()["Description"]
+
+
+def test_a_stage_with_an_option_that_is_none_is_told_in_one_line() -> None:
+    part = parts.PARTS["webtier"]
+    with pytest.raises(SettingsError, match="no template for the stage dev: no option zone; the"):
+        parts.stacks(part, build, "dev", {"options": {"zone": 2}}, to_delete=True)
+
+
+def test_the_options_of_a_stage_reach_its_template() -> None:
+    part = parts.PARTS["webtier"]
+    (planned,) = parts.stacks(part, build, "dev", {"options": {"zones": 3}}, to_delete=True)
+    assert "PublicSubnetC" in planned.template.document["Resources"]

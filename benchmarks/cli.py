@@ -17,6 +17,7 @@ from benchmarks import (
     image_throughput,
     images,
     partition_limits,
+    webtier_template,
 )
 from benchmarks.worker import WorkerError
 
@@ -33,6 +34,7 @@ BENCHMARKS = {
     image_quality.NAME: image_quality.run,
     images.NAME: images.run,
     partition_limits.NAME: partition_limits.run,
+    webtier_template.NAME: webtier_template.run,
 }
 ROUNDS = 15
 

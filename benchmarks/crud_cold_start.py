@@ -14,14 +14,11 @@ import sys
 import tempfile
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from benchmarks.crud_handler import OURS, ROOT, command, environment, stub
+from benchmarks.processes import cpu_seconds
 from benchmarks.ratios import Result, alternate, ratio
 from benchmarks.worker import WorkerError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 NAME = "crud_cold_start"
 GOAL = 1.15
@@ -39,7 +36,9 @@ def run(rounds: int) -> Result:
         ours_command = command(OURS, [str(package)], "--once")
         bare_command = command("bare:handler", [str(bare)], "--once")
         measured = alternate(
-            lambda: _cpu(ours_command, variables), lambda: _cpu(bare_command, variables), rounds
+            lambda: cpu_seconds(ours_command, ROOT, variables),
+            lambda: cpu_seconds(bare_command, ROOT, variables),
+            rounds,
         )
     label = "fresh process to first answer, CPU time over a bare boto3 handler"
     return Result(NAME, {label: ratio(*measured, GOAL)})
@@ -63,14 +62,3 @@ def _package(folder: Path) -> Path:
     with zipfile.ZipFile(folder / "out" / "deployment.zip") as archive:
         archive.extractall(unpacked)
     return unpacked
-
-
-def _cpu(command: Sequence[str], variables: Mapping[str, str]) -> float:
-    """Run the command to its end and return the processor time it took, in seconds."""
-    process = subprocess.Popen(list(command), cwd=ROOT, env=dict(variables))
-    _, status, usage = os.wait4(process.pid, 0)
-    # Popen must not wait for what has been waited for.
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise WorkerError(f"{command} failed; its error is above")
-    return usage.ru_utime + usage.ru_stime

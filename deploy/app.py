@@ -13,23 +13,31 @@ from deploy.state import StageState, StateStore
 from deploy.target import Target
 
 
-def deploy_app(
-    account: Account, target: Target, outputs: Mapping[str, str], store: StateStore
-) -> str:
-    """Deploy the app by Chalice, and return what to say about its address.
-
-    Raises DeployError: the stage has a function per operation, or is in another region.
-    """
-    if target.has_function_per_operation(account):
+def refuse_elsewhere(account: Account, target: Target, *, per_operation: bool) -> None:
+    """Raise DeployError where the stage is deployed in another way, or in another region."""
+    deployed.refuse_foreign(account, target.directory, target.stage)
+    discovery = Discovery(account, target.app_name, target.stage)
+    if not per_operation and target.has_function_per_operation(account):
         raise DeployError(
             f"{target.part.name} has a function per operation at the stage {target.stage}: add "
             "--per-operation, or delete it first"
         )
-    if region := Discovery(account, target.app_name, target.stage).other_region():
+    if per_operation and discovery.functions():
+        raise DeployError(
+            f"{target.part.name} has one function for all operations at the stage "
+            f"{target.stage}: delete it first (--delete keeps the data)"
+        )
+    if region := discovery.other_region():
         raise DeployError(
             f"{target.part.name} is deployed at the stage {target.stage} in {region}, and its "
             f"roles are the account's in all regions: make a stage of its own for {account.region}"
         )
+
+
+def deploy_app(
+    account: Account, target: Target, outputs: Mapping[str, str], store: StateStore
+) -> str:
+    """Deploy the app by Chalice, and return what to say about its address."""
     state = restore(account, target, store)
     run_chalice(account, target, "deploy")
     store.write(StageState(deployed.read(target.directory, target.stage), etag=state.etag))
@@ -55,16 +63,8 @@ def restore(account: Account, target: Target, store: StateStore) -> StageState:
 
 
 def deploy_functions(account: Account, target: Target, outputs: Mapping[str, str]) -> str:
-    """Deploy the app as a stack with a function for each operation, and say its address.
-
-    Raises DeployError: the stage has one function for all operations.
-    """
+    """Deploy the app as a stack with a function for each operation, and say its address."""
     stack = target.functions_stack(account)
-    if stack.status() is None and Discovery(account, target.app_name, target.stage).functions():
-        raise DeployError(
-            f"{target.part.name} has one function for all operations at the stage "
-            f"{target.stage}: delete it first (--delete keeps the data)"
-        )
     with tempfile.TemporaryDirectory() as folder:
         made = package(target, outputs, Path(folder))
         code = artifacts.upload(account, made.code)

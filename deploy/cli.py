@@ -7,9 +7,9 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deploy import deletion, deployment, plan, progress, redrive
+from deploy import deletion, deployment, parts, plan, progress, redrive
 from deploy.errors import DeployError, SettingsError, explain
-from deploy.parts import PARTS, STAGES
+from deploy.parts import PARTS
 from deploy.target import Target
 
 _EPILOG = """\
@@ -40,11 +40,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(f"{part.name} has no --application")
     if arguments.per_operation and part.per_operation is None:
         parser.error(f"{part.name} has no --per-operation")
+    root: Path = arguments.root.resolve()
     try:
+        names = parts.stage_names(root / part.name / "stages.toml")
+        if arguments.stage not in names:
+            parser.error(
+                f"{part.name} has no stage {arguments.stage}: it has {', '.join(names)}; another "
+                f"one is a table of its own in {part.name}/stages.toml"
+            )
         target = Target.of(
             part,
             arguments.stage,
-            arguments.root.resolve(),
+            root,
             application=arguments.application,
             to_delete=arguments.delete,
         )
@@ -80,7 +87,11 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("part", choices=tuple(PARTS), help="the part to deploy")
-    parser.add_argument("--stage", required=True, choices=STAGES, help="the stage")
+    parser.add_argument(
+        "--stage",
+        required=True,
+        help="the stage: local, dev, prod, or another table of the part's stages.toml",
+    )
     action = parser.add_mutually_exclusive_group()
     action.add_argument("--plan", action="store_true", help="show the changes and change nothing")
     action.add_argument(

@@ -12,13 +12,14 @@ from deploy.target import Target
 
 def delete(target: Target, *, confirmed: bool) -> int:
     """Delete the part, return the exit status."""
-    account = Account.of()
+    accounts = target.accounts()
+    account = accounts[None]
     if target.part.chalice:
         deployed.refuse_foreign(account, target.directory, target.stage)
     of_app: list[Stack] = []
     stacks: list[Stack] = []
     for planned in reversed(target.stacks):
-        its_account = Account.of(planned.profile)
+        its_account = accounts[planned.profile]
         progress.heading(f"stack {planned.template.stack} in {its_account}")
         stack = Stack(its_account.client("cloudformation"), planned.template.stack)
         (of_app if planned.after_app else stacks).append(stack)

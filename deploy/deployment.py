@@ -1,10 +1,10 @@
 """Deploy a part at a stage: its stacks and its app, one after the other."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from deploy import app, artifacts, deployed, progress, stacks
+from deploy import app, artifacts, progress, stacks
 from deploy.account import Account
 from deploy.lock import Lock
 from deploy.state import StateStore
@@ -14,11 +14,12 @@ from deploy.target import Target
 def deploy(target: Target, *, per_operation: bool) -> int:
     """Deploy the part, return the exit status."""
     started = time.monotonic()
-    account = Account.of()
+    accounts = target.accounts()
+    account = accounts[None]
     if target.part.chalice:
-        deployed.refuse_foreign(account, target.directory, target.stage)
+        app.refuse_elsewhere(account, target, per_operation=per_operation)
     with locked(account, target):
-        url = _deploy(account, target, per_operation=per_operation)
+        url = _deploy(accounts, target, per_operation=per_operation)
     progress.heading(f"{target.part.name} is deployed ({time.monotonic() - started:.1f} s)")
     if url:
         progress.line(url)
@@ -43,11 +44,12 @@ def locked(account: Account, target: Target) -> Iterator[None]:
         yield
 
 
-def _deploy(account: Account, target: Target, *, per_operation: bool) -> str:
+def _deploy(accounts: Mapping[str | None, Account], target: Target, *, per_operation: bool) -> str:
+    account = accounts[None]
     outputs: dict[str, str] = {}
     for planned in target.stacks:
         if not planned.after_app:
-            outputs = stacks.deploy_planned(planned, outputs)
+            outputs = stacks.deploy_planned(accounts[planned.profile], planned, outputs)
     url = ""
     if target.part.chalice:
         app.record_outputs(target, outputs)
@@ -58,5 +60,5 @@ def _deploy(account: Account, target: Target, *, per_operation: bool) -> str:
             url = app.deploy_app(account, target, outputs, store)
     for planned in target.stacks:
         if planned.after_app:
-            outputs = stacks.deploy_planned(planned, outputs)
+            outputs = stacks.deploy_planned(accounts[planned.profile], planned, outputs)
     return url

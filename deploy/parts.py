@@ -1,6 +1,7 @@
 """What each part is made of: its stacks, in the order they are deployed, and its app."""
 
 import importlib
+import re
 import sys
 import tomllib
 from collections.abc import Callable, Mapping
@@ -8,11 +9,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from deploy.account import Place
 from deploy.errors import SettingsError
 from deploy.template import StackTemplate
 
 PROJECT = "aws-architectures"
 STAGES = ("local", "dev", "prod")
+"""The stages that every part has; stages.toml may add others."""
 
 ARTIFACT_BUCKET = "ArtifactBucket"
 """The parameter of a stack with artifacts that names the bucket they are in."""
@@ -40,9 +43,10 @@ class StackSource:
     module, the stage and its settings. `table` names the table of parameters below
     `<stage>.parameters`, where a part has more than one stack. `inputs` gives the parameters that
     are outputs of the stack before. `profile` gives the AWS profile of the stack's account; the
-    default credentials are the workload's. `after_app` says that the stack names functions, which
-    have to be there before it. `artifacts` makes, of the module and the stage's
-    settings, the files that CloudFormation or an instance fetches.
+    default credentials are the workload's. `account` is the setting that names its account.
+    `after_app` says that the stack names functions, which have to be there before it. `artifacts`
+    makes, of the module and the stage's settings, the files that CloudFormation or an instance
+    fetches.
     """
 
     name: str
@@ -50,6 +54,7 @@ class StackSource:
     table: str | None = None
     inputs: Callable[[Any], Mapping[str, str]] = lambda _module: {}
     profile: Callable[[Settings], str | None] = lambda _settings: None
+    account: str = "account"
     artifacts: Callable[[Any, Settings], Artifacts] = lambda _module, _settings: Artifacts()
     after_app: bool = False
 
@@ -78,12 +83,13 @@ class Part:
 class PlannedStack:
     """A stack of one stage, ready but for the parameters that come from the stack before.
 
-    `inputs` maps such a parameter to the output it takes its value from. `artifacts` has to be in
-    the bucket before.
+    `place` is where it has to go. `inputs` maps such a parameter to the output it takes its value
+    from. `artifacts` has to be in the bucket before.
     """
 
     template: StackTemplate
     profile: str | None
+    place: Place
     inputs: Mapping[str, str]
     artifacts: Mapping[str, bytes]
     after_app: bool = False
@@ -156,6 +162,7 @@ PARTS: Mapping[str, Part] = {
                     lambda module, stage, _settings: module.templates(stage)["monitoring"],
                     table="monitoring",
                     profile=lambda settings: settings.get("monitoring_profile", "monitoring"),
+                    account="monitoring_account",
                     artifacts=lambda module, _settings: Artifacts(module.artifacts()),
                 ),
                 StackSource(
@@ -231,14 +238,34 @@ def stage_settings(path: Path, stage: str) -> Settings:
 
     Raises SettingsError: the file is not TOML.
     """
+    settings: Settings = _tables(path).get(stage, {})
+    return settings
+
+
+def stage_names(path: Path) -> tuple[str, ...]:
+    """Return the stages a part has: the usual ones, and the other tables of its stages.toml.
+
+    Raises SettingsError: the file is not TOML.
+    """
+    return tuple(dict.fromkeys([*STAGES, *_tables(path)]))
+
+
+def _tables(path: Path) -> dict[str, Any]:
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except ValueError as error:
         raise SettingsError(f"{path} is not TOML: {error}") from error
-    settings: Settings = tables.get(stage, {})
-    return settings
+
+
+def _place(settings: Settings, account: str) -> Place:
+    for setting, pattern in ((account, r"\d{12}"), ("region", r"[a-z]{2}(-[a-z]+)+-\d")):
+        value = settings.get(setting)
+        if value is not None and not (isinstance(value, str) and re.fullmatch(pattern, value)):
+            kind = "the 12 digits of an account" if setting == account else "an AWS region"
+            raise SettingsError(f"{setting} = {value!r} in stages.toml is not {kind} as a string")
+    return Place(settings.get(account), settings.get("region"), account)
 
 
 def parameter(value: object) -> str:
@@ -290,6 +317,7 @@ def _planned(
             tags={"Project": PROJECT, "Part": part.name, "Stage": stage},
         ),
         source.profile(settings),
+        _place(settings, source.account),
         inputs,
         artifacts.files,
         source.after_app,

@@ -14,10 +14,11 @@ EXIT_CHANGES = 2
 
 def plan(target: Target, *, per_operation: bool) -> int:
     """Show what a deployment would change, return the exit status."""
+    accounts = target.accounts()
     outputs: dict[str, str] | None = {}
     changed = False
     for planned in target.stacks:
-        account = Account.of(planned.profile)
+        account = accounts[planned.profile]
         stack = Stack(account.client("cloudformation"), planned.template.stack)
         progress.heading(f"stack {stack.name} in {account}")
         if outputs is None:
@@ -41,7 +42,7 @@ def plan(target: Target, *, per_operation: bool) -> int:
         changed = changed or bool(changes)
         outputs = stack.outputs()
     if per_operation:
-        changed = _plan_functions(Account.of(), target, outputs) or changed
+        changed = _plan_functions(accounts[None], target, outputs) or changed
     elif target.part.chalice:
         progress.heading(
             f"then `chalice deploy --stage {target.stage}` would package and deploy the functions"

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from deploy import progress
-from deploy.account import Account
 from deploy.errors import DeployError, SettingsError
 from deploy.stack import Stack
 from deploy.target import Target
@@ -37,7 +36,7 @@ class Redriven:
 def redrive_part(target: Target) -> int:
     """Put back what is in the part's failure queue, return the exit status."""
     planned = target.stacks[0]
-    account = Account.of(planned.profile)
+    account = target.accounts()[planned.profile]
     progress.heading(f"failure queue of {target.part.name} at {target.stage} in {account}")
     outputs = Stack(account.client("cloudformation"), planned.template.stack).outputs()
     if outputs is None:

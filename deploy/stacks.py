@@ -13,12 +13,13 @@ from deploy.stack import Stack
 from deploy.template import StackTemplate
 
 
-def deploy_planned(planned: PlannedStack, outputs: Mapping[str, str]) -> dict[str, str]:
+def deploy_planned(
+    account: Account, planned: PlannedStack, outputs: Mapping[str, str]
+) -> dict[str, str]:
     """Bring a stack of the part up to date, return its outputs.
 
     `outputs` are those of the stack before.
     """
-    account = Account.of(planned.profile)
     if planned.needs_bucket:
         deploy_bucket(account)
     template = fetchable(planned, outputs, account)

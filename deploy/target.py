@@ -61,6 +61,17 @@ class Target:
             parts.load_if_there(part, root, part.per_operation),
         )
 
+    def accounts(self) -> dict[str | None, Account]:
+        """Return the accounts by AWS profile, None for the default credentials, the workload's.
+
+        Raises SettingsError: one is not the account or region that the stage names.
+        """
+        profiles = {None, *(planned.profile for planned in self.stacks)}
+        accounts = {profile: Account.of(profile) for profile in profiles}
+        for planned in self.stacks:
+            accounts[planned.profile].refuse_unless_at(planned.place)
+        return accounts
+
     @property
     def name(self) -> str:
         """The name of the part's resources at the stage, which its first stack has."""

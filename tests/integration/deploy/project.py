@@ -73,7 +73,7 @@ class Project:
             "autogen_policy": False,
             "minimum_compression_size": 1024,
             "api_gateway_stage": "api",
-            "stages": {"local": {}, "dev": {}},
+            "stages": {"local": {}, "dev": {}, "prod": {}, "prod-eu": {}},
         }
         self.config.write_text(json.dumps(config))
         (self.directory / "app.py").write_text(APP.replace("NAME", name))
@@ -90,18 +90,27 @@ class Project:
 
     def clone(self, root: Path) -> Project:
         """The part as a fresh clone on another machine has it: without what was recorded."""
-        return Project(root, self.name)
+        clone = Project(root, self.name)
+        if (settings := self.directory / "stages.toml").exists():
+            clone.name_places(settings.read_text())
+        return clone
+
+    def name_places(self, settings: str) -> None:
+        """Write stages.toml."""
+        (self.directory / "stages.toml").write_text(settings)
 
     def use(self, resources: str) -> None:
         (self.directory / "resources.py").write_text(resources.replace("NAME", self.name))
 
-    def command(self, *arguments: str) -> list[str]:
-        command = [sys.executable, "-m", "deploy", "crud_api", "--stage", "dev"]
+    def command(self, *arguments: str, stage: str = "dev") -> list[str]:
+        command = [sys.executable, "-m", "deploy", "crud_api", "--stage", stage]
         return [*command, "--root", str(self.root), *arguments]
 
-    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *arguments: str, stage: str = "dev", **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            self.command(*arguments),
+            self.command(*arguments, stage=stage),
             cwd=CHECKOUT,
             env={**os.environ, **environment},
             stdin=subprocess.DEVNULL,

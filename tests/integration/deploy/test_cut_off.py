@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 import re
 import signal
 import subprocess
@@ -50,14 +49,6 @@ EXTRA_FUNCTION = """
 def extra(event, context):
     return {}
 """
-
-
-@pytest.fixture
-def account(aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch) -> str:
-    """An account in which nothing was ever deployed."""
-    number = str(random.randrange(3 * 10**11, 10**12))
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", number)
-    return number
 
 
 @pytest.fixture

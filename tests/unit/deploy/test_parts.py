@@ -8,6 +8,7 @@ from troposphere import Output, Parameter, Ref, Template
 from troposphere.sqs import Queue
 
 from deploy import parts
+from deploy.account import Place
 from deploy.errors import SettingsError
 from deploy.parts import PARTS, Part, StackSource
 
@@ -158,3 +159,55 @@ def test_the_parameters_of_the_web_tier_name_its_artifact() -> None:
     artifacts = PARTS["webtier"].stacks[0].artifacts(module, {"a": 1})
     assert artifacts.files == {"k": b"c"}
     assert artifacts.parameters == {"ArtifactKey": "k", "ArtifactSha256": "s"}
+
+
+def test_a_root_without_the_part_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"resources\.py is missing: --root is the folder"):
+        parts.load(parts.PARTS["crud_api"], tmp_path)
+
+
+def test_a_module_that_is_not_installed_is_named_with_the_fix(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.path", [*sys.path])
+    (root / "shop" / "build.py").write_text("import nowhere_to_be_found\n")
+
+    with pytest.raises(SettingsError, match=r"module nowhere_to_be_found, .*: run `make setup`"):
+        parts.load(PART, root)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(True, "true"), (False, "false"), (3, "3"), ("", ""), (["a", 1, True], "a,1,true")],
+)
+def test_a_parameter_is_text(value: Any, text: str) -> None:
+    assert parts.parameter(value) == text
+
+
+def test_a_stage_names_its_account_and_region(root: Path) -> None:
+    settings = SETTINGS.replace("[prod]", '[prod]\naccount = "111111111111"\nregion = "eu-west-1"')
+
+    assert planned(root, "dev", settings)[0].place == Place()
+    assert planned(root, "prod", settings)[0].place == Place("111111111111", "eu-west-1")
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ('account = "1234"', "account = '1234' in stages.toml is not the 12 digits of an account"),
+        ("account = 111111111111", "account = 111111111111 in stages.toml is not .* as a string"),
+        ('region = "Ireland"', "region = 'Ireland' in stages.toml is not an AWS region"),
+    ],
+)
+def test_a_wrong_account_or_region_is_named(root: Path, setting: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        planned(root, "prod", SETTINGS.replace("[prod]", f"[prod]\n{setting}"))
+
+
+def test_a_table_of_its_own_is_a_stage(root: Path) -> None:
+    planned(root, "dev", f"{SETTINGS}\n[prod-eu]\n")
+    path = root / "shop" / "stages.toml"
+
+    assert parts.stage_names(path) == ("local", "dev", "prod", "prod-eu")
+    path.unlink()
+    assert parts.stage_names(path) == ("local", "dev", "prod")

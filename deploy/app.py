@@ -1,10 +1,12 @@
 """The steps of a deployment that concern a Chalice app."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from deploy import artifacts, chalice, deployed, packaged, progress, record, stacks
+from deploy import artifacts, chalice, deployed, packaged, progress, record, releases, stacks
 from deploy.account import Account
 from deploy.discovery import Discovery
 from deploy.errors import DeployError, SettingsError
@@ -34,13 +36,15 @@ def refuse_elsewhere(account: Account, target: Target, *, per_operation: bool) -
         )
 
 
-def deploy_app(
-    account: Account, target: Target, outputs: Mapping[str, str], store: StateStore
-) -> str:
+def deploy_app(account: Account, target: Target, outputs: Mapping[str, str]) -> str:
     """Deploy the app by Chalice, and return what to say about its address."""
+    store = StateStore(account, target.part.name, target.stage)
     state = restore(account, target, store)
     run_chalice(account, target, "deploy")
-    store.write(StageState(deployed.read(target.directory, target.stage), etag=state.etag))
+    state = replace(state, app=deployed.read(target.directory, target.stage))
+    if package := _deployed_package(account, target):
+        state = _released(account, target, state, package, per_operation=False)
+    store.write(state)
     found = deployed.rest_api(target.directory, target.stage)
     if found is None:
         return ""
@@ -65,40 +69,76 @@ def restore(account: Account, target: Target, store: StateStore) -> StageState:
 def deploy_functions(account: Account, target: Target, outputs: Mapping[str, str]) -> str:
     """Deploy the app as a stack with a function for each operation, and say its address."""
     stack = target.functions_stack(account)
+    progress.heading(f"chalice package --stage {target.stage}")
     with tempfile.TemporaryDirectory() as folder:
         made = package(target, outputs, Path(folder))
         code = artifacts.upload(account, made.code)
+        store = StateStore(account, target.part.name, target.stage)
+        store.write(_released(account, target, store.read(), made.code, per_operation=True))
     template = made.template(stack.name, code, target.stacks[0].template.tags)
     progress.heading(f"stack {stack.name} in {account}")
     functions = stacks.deploy_stack(stack, template)
     return _address(account, functions["RestAPIId"], functions["EndpointURL"])
 
 
-def package(target: Target, outputs: Mapping[str, str], folder: Path) -> packaged.Package:
+def package(
+    target: Target,
+    outputs: Mapping[str, str],
+    folder: Path,
+    on_line: Callable[[str], None] = progress.line,
+) -> packaged.Package:
     """Package the app with a function for each operation into the folder."""
-    progress.heading(f"chalice package --stage {target.stage}")
     modules = (target.per_operation, target.gateway)
     merged = packaged.merge_template(
         modules, target.directory, target.stage, outputs, target.settings
     )
-    return packaged.package(target.directory, target.stage, merged, folder, progress.line)
+    return packaged.package(target.directory, target.stage, merged, folder, on_line)
 
 
 def record_outputs(target: Target, outputs: Mapping[str, str]) -> None:
     """Record the outputs of the stack where Chalice reads them."""
     progress.heading("outputs for Chalice")
-    try:
-        environment = target.module.environment(outputs) | _gateway_environment(target)
-        policies = target.module.policies(outputs)
-    except target.part.errors(target.module) as error:
-        raise SettingsError(
-            f"{target.part.name} refuses the outputs of its stack: {error}"
-        ) from error
+    environment, policies = recordable(target, outputs)
     changed = record.record(target.directory, target.stage, environment, policies)
     for path in changed:
         progress.line(f"recorded {path.relative_to(target.directory.parent)}")
     if not changed:
         progress.line("recorded already")
+
+
+def recordable(
+    target: Target, outputs: Mapping[str, str]
+) -> tuple[dict[str, str], dict[str, dict[str, Any]]]:
+    """Return the environment variables, and the policies by function, that the outputs give.
+
+    Raises SettingsError: the part refuses the outputs.
+    """
+    try:
+        environment = target.module.environment(outputs) | _gateway_environment(target)
+        policies: dict[str, dict[str, Any]] = target.module.policies(outputs)
+    except target.part.errors(target.module) as error:
+        raise SettingsError(
+            f"{target.part.name} refuses the outputs of its stack: {error}"
+        ) from error
+    return environment, policies
+
+
+def pending_gateway(
+    account: Account, target: Target, rest_api_id: str, outputs: Mapping[str, str]
+) -> tuple[str, ...]:
+    """Return the settings of the API that a deployment would change."""
+    if target.gateway is None:
+        return ()
+    config = packaged.stage_config(target.directory, target.stage)
+    settings = target.gateway_settings
+    gateway = Gateway(account.client("apigateway"), rest_api_id, config["api_gateway_stage"])
+    variables = config["environment_variables"] | recordable(target, outputs)[0]
+    return gateway.pending(
+        target.gateway.responses(variables),
+        settings.throttle,
+        outputs.get("AccessLogArn"),
+        target.gateway.ACCESS_LOG_FORMAT,
+    )
 
 
 def run_chalice(account: Account, target: Target, command: str) -> None:
@@ -111,6 +151,24 @@ def run_chalice(account: Account, target: Target, command: str) -> None:
             progress.line(text)
 
     chalice.run(target.directory, command, target.stage, show)
+
+
+def _deployed_package(account: Account, target: Target) -> Path | None:
+    """Return the package that the app's functions run from."""
+    functions = Discovery(account, target.app_name, target.stage).configurations()
+    for function in functions.values():
+        return releases.find_package(target.directory, function["CodeSha256"])
+    return None
+
+
+def _released(
+    account: Account, target: Target, state: StageState, package: Path, *, per_operation: bool
+) -> StageState:
+    """Return the state with what is deployed as its current release."""
+    release = releases.make(account, target.directory, package, per_operation=per_operation)
+    known, current = releases.with_release(state.releases, release)
+    progress.line(f"version {current}")
+    return replace(state, releases=known, current=current)
 
 
 def _gateway_environment(target: Target) -> dict[str, str]:

@@ -1,6 +1,8 @@
 """The account's bucket: what CloudFormation fetches, by content, and the state of each stage."""
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -124,21 +126,50 @@ def upload(account: Account, file: Path) -> str:
     return url
 
 
-def put(account: Account, key: str, content: bytes) -> None:
-    """Put the content into the bucket unless it is there. The key has its SHA-256 checksum."""
+def put(account: Account, key: str, content: bytes) -> str | None:
+    """Put the content into the bucket unless it is there, return the version that this made.
+
+    The key has the content's SHA-256 checksum.
+    """
     bucket, client = bucket_name(account), account.client("s3")
     try:
         client.head_object(Bucket=bucket, Key=key)
     except ClientError as error:
         if error.response["Error"]["Code"] not in {"404", "NoSuchKey", "NotFound"}:
             raise
-        client.put_object(Bucket=bucket, Key=key, Body=content, ChecksumAlgorithm="SHA256")
+        made = client.put_object(Bucket=bucket, Key=key, Body=content, ChecksumAlgorithm="SHA256")
+        version: str = made["VersionId"]
+        return version
+    return None
 
 
 def with_url(account: Account, template: StackTemplate) -> StackTemplate:
     """Put the template into the bucket, and return it with its URL, as CloudFormation reads it."""
-    body = template.body.encode()
-    key = f"{hashlib.sha256(body).hexdigest()}.json"
-    put(account, key, body)
+    put(account, _key(template), template.body.encode())
+    return _at_its_url(account, template)
+
+
+@contextmanager
+def temporarily(account: Account, template: StackTemplate) -> Iterator[StackTemplate]:
+    """Have the template, if it is too long for a request, in the bucket for a while."""
+    if template.fits_a_request:
+        yield template
+        return
+    key = _key(template)
+    version = put(account, key, template.body.encode())
+    try:
+        yield _at_its_url(account, template)
+    finally:
+        if version is not None:
+            account.client("s3").delete_object(
+                Bucket=bucket_name(account), Key=key, VersionId=version
+            )
+
+
+def _key(template: StackTemplate) -> str:
+    return f"{hashlib.sha256(template.body.encode()).hexdigest()}.json"
+
+
+def _at_its_url(account: Account, template: StackTemplate) -> StackTemplate:
     endpoint = account.client("s3").meta.endpoint_url
-    return replace(template, url=f"{endpoint}/{bucket_name(account)}/{key}")
+    return replace(template, url=f"{endpoint}/{bucket_name(account)}/{_key(template)}")

@@ -1,13 +1,14 @@
 """`python -m deploy`: the command line."""
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deploy import deletion, deployment, parts, plan, progress, redrive
+from deploy import deletion, deployment, parts, planning, progress, redrive, report, rollback
 from deploy.errors import DeployError, SettingsError, explain
 from deploy.parts import PARTS
 from deploy.target import Target
@@ -19,6 +20,7 @@ examples:
   python -m deploy crud_api --stage dev --delete  delete the app and the stack, keep the data
   python -m deploy webtier --stage dev --application FILE  have the instances run FILE
   python -m deploy crud_api --stage dev --per-operation  a function and a role per operation
+  python -m deploy crud_api --stage dev --rollback       deploy the version before again
   python -m deploy image_api --stage dev --redrive       have failed events processed again
 
 exit status:
@@ -35,6 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     if arguments.delete and not arguments.yes and not sys.stdin.isatty():
         parser.error("--delete asks for a confirmation: run it on a terminal, or add --yes")
+    if arguments.json and not arguments.plan:
+        parser.error("--json is for --plan")
     part = PARTS[arguments.part]
     if arguments.application and not part.takes_application:
         parser.error(f"{part.name} has no --application")
@@ -48,6 +52,10 @@ def main(argv: Sequence[str] | None = None) -> int:
                 f"{part.name} has no stage {arguments.stage}: it has {', '.join(names)}; another "
                 f"one is a table of its own in {part.name}/stages.toml"
             )
+        if arguments.versions:
+            return rollback.show_versions(part, arguments.stage, root)
+        if arguments.rollback is not None:
+            return rollback.rollback(part, arguments.stage, root, arguments.rollback or None)
         target = Target.of(
             part,
             arguments.stage,
@@ -58,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.per_operation and target.per_operation is None:
             raise SettingsError(f"{part.name} in {arguments.root} has no module per_operation")
         if arguments.plan:
-            return plan.plan(target, per_operation=arguments.per_operation)
+            return _plan(target, per_operation=arguments.per_operation, as_json=arguments.json)
         if arguments.delete:
             return deletion.delete(target, confirmed=arguments.yes)
         if arguments.redrive:
@@ -76,6 +84,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         progress.error("interrupted")
         return 130
+
+
+def _plan(target: Target, *, per_operation: bool, as_json: bool) -> int:
+    plan = planning.make_plan(
+        target,
+        per_operation=per_operation,
+        on_step=lambda text: progress.step(f"looking at {text}"),
+    )
+    if as_json:
+        print(json.dumps(plan.to_json(), indent=2))
+    else:
+        report.show(plan)
+    return plan.exit_code
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -99,7 +120,17 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="put the events of the part's failure queue back to its functions",
     )
+    action.add_argument(
+        "--rollback",
+        type=int,
+        nargs="?",
+        const=0,
+        metavar="VERSION",
+        help="deploy an earlier version of the app again, by default the one before",
+    )
+    action.add_argument("--versions", action="store_true", help="list the versions of the app")
     action.add_argument("--delete", action="store_true", help="delete the app, then the stack")
+    parser.add_argument("--json", action="store_true", help="with --plan: print it as JSON")
     parser.add_argument("--yes", action="store_true", help="do not ask before --delete")
     parser.add_argument(
         "--per-operation",

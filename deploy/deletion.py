@@ -1,12 +1,14 @@
 """Delete a part at a stage: its app, then its stacks, the last one first."""
 
+from dataclasses import replace
+
 from deploy import app, deployed, progress
 from deploy.account import Account
 from deploy.deployment import locked
 from deploy.events import retained
 from deploy.gateway import delete_usage_plan
 from deploy.stack import Stack
-from deploy.state import StageState, StateStore
+from deploy.state import StateStore
 from deploy.target import Target
 
 
@@ -26,7 +28,7 @@ def delete(target: Target, *, confirmed: bool) -> int:
     if not confirmed and not _confirmed(target):
         progress.heading("nothing was deleted")
         return 1
-    with locked(account, target):
+    with locked(account, target.part.name, target.stage):
         for stack in of_app:
             _delete_stack(stack)
         if target.part.chalice:
@@ -61,7 +63,7 @@ def _delete_app(account: Account, target: Target) -> None:
     app.run_chalice(account, target, "delete")
     for name in deployed.forget_lost(account, target.directory, target.stage):
         progress.warning(f"the account has no {name} any more: taken out of Chalice's state")
-    store.write(StageState(None, state.releases, state.etag))
+    store.write(replace(state, app=None, current=None))
 
 
 def _confirmed(target: Target) -> bool:

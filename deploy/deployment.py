@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from deploy import app, artifacts, progress, stacks
 from deploy.account import Account
 from deploy.lock import Lock
-from deploy.state import StateStore
 from deploy.target import Target
 
 
@@ -18,7 +17,7 @@ def deploy(target: Target, *, per_operation: bool) -> int:
     account = accounts[None]
     if target.part.chalice:
         app.refuse_elsewhere(account, target, per_operation=per_operation)
-    with locked(account, target):
+    with locked(account, target.part.name, target.stage):
         url = _deploy(accounts, target, per_operation=per_operation)
     progress.heading(f"{target.part.name} is deployed ({time.monotonic() - started:.1f} s)")
     if url:
@@ -27,7 +26,7 @@ def deploy(target: Target, *, per_operation: bool) -> int:
 
 
 @contextmanager
-def locked(account: Account, target: Target) -> Iterator[None]:
+def locked(account: Account, part: str, stage: str) -> Iterator[None]:
     """Let nobody else deploy the part at the stage meanwhile; waits where somebody does.
 
     The lock is in the account's bucket, which is made where there is none.
@@ -36,8 +35,8 @@ def locked(account: Account, target: Target) -> Iterator[None]:
     lock = Lock(
         account.client("s3"),
         artifacts.bucket_name(account),
-        f"locks/{target.part.name}/{target.stage}.json",
-        f"{target.part.name} at the stage {target.stage}",
+        f"locks/{part}/{stage}.json",
+        f"{part} at the stage {stage}",
         progress.warning,
     )
     with lock:
@@ -56,8 +55,7 @@ def _deploy(accounts: Mapping[str | None, Account], target: Target, *, per_opera
         if per_operation:
             url = app.deploy_functions(account, target, outputs)
         else:
-            store = StateStore(account, target.part.name, target.stage)
-            url = app.deploy_app(account, target, outputs, store)
+            url = app.deploy_app(account, target, outputs)
     for planned in target.stacks:
         if planned.after_app:
             outputs = stacks.deploy_planned(accounts[planned.profile], planned, outputs)

@@ -50,10 +50,46 @@ class Discovery:
         """Return all but the API, as Chalice notes them, in the order it makes them."""
         functions = self.functions()
         return [
-            *self._roles(),
+            *self.roles(),
             *functions,
             *(event for function in functions for event in self._bucket_events(function)),
         ]
+
+    def configurations(self) -> dict[str, Mapping[str, Any]]:
+        """Return the configuration of each of the app's functions, by its name in AWS."""
+        client = self._account.client("lambda")
+        configurations = [
+            client.get_function_configuration(FunctionName=function["lambda_arn"])
+            for function in self.functions()
+        ]
+        return {each["FunctionName"]: each for each in configurations}
+
+    def bucket_events(self) -> frozenset[tuple[str, str]]:
+        """Return the pairs of a bucket and the function, by its name in AWS, for its events."""
+        return frozenset(
+            (event["bucket"], event["lambda_arn"].rpartition(":")[2])
+            for function in self.functions()
+            for event in self._bucket_events(function)
+        )
+
+    def api_in_use(self, note: Mapping[str, Any] | None) -> str | None:
+        """Return the API that the note names, or the one that is there without it."""
+        found = self.apis()
+        noted = {resource.get("rest_api_id") for resource in (note or {}).get("resources", ())}
+        ranked = sorted(found, key=lambda api: (api.rest_api_id in noted, api.is_deployed))
+        return ranked[-1].rest_api_id if ranked else None
+
+    def routes(self, rest_api_id: str) -> dict[str, str]:
+        """Return how each route of an API, such as `GET /items`, is authorized."""
+        client = self._account.client("apigateway")
+        return {
+            f"{method} {resource['path']}": client.get_method(
+                restApiId=rest_api_id, resourceId=resource["id"], httpMethod=method
+            )["authorizationType"]
+            for page in client.get_paginator("get_resources").paginate(restApiId=rest_api_id)
+            for resource in page["items"]
+            for method in resource.get("resourceMethods", {})
+        }
 
     def functions(self) -> list[Resource]:
         """Return the app's functions."""
@@ -86,28 +122,24 @@ class Discovery:
         Roles are an account's, in all regions, and Chalice names them without the region: the same
         stage in a second region would take the rights of the first one's functions.
         """
-        client = self._account.client("iam")
-        for role in self._roles():
-            for document in self._policies(client, role["role_name"]).values():
+        for role in self.roles():
+            for document in self.policies(role["role_name"]):
                 for region in _regions(document):
                     if region != self._account.region:
                         return region
         return None
 
-    def _name_in_chalice(self, name: str, alone: str) -> str | None:
-        """Return the function's name in app.py, `alone` for what is named like the app itself."""
-        if name == self._prefix:
-            return alone
-        rest = name.removeprefix(f"{self._prefix}-")
-        return rest if rest != name and _FUNCTION_NAME.fullmatch(rest) else None
+    def policies(self, role: str) -> list[dict[str, Any]]:
+        """Return the documents of a role's own policies."""
+        client = self._account.client("iam")
+        names = client.list_role_policies(RoleName=role)["PolicyNames"]
+        return [
+            client.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+            for name in names
+        ]
 
-    def _is_chalices(self, tags: Mapping[str, str]) -> bool:
-        # A function of a stack is CloudFormation's to change, though Chalice has packaged it.
-        return tags.get("aws-chalice", "").endswith(self._tag) and not any(
-            key.startswith("aws:cloudformation:") for key in tags
-        )
-
-    def _roles(self) -> Iterator[Resource]:
+    def roles(self) -> Iterator[Resource]:
+        """Return the roles of the app's functions."""
         client = self._account.client("iam")
         for page in client.get_paginator("list_roles").paginate():
             for role in page["Roles"]:
@@ -123,12 +155,18 @@ class Discovery:
                         "role_name": role["RoleName"],
                     }
 
-    def _policies(self, client: Any, role: str) -> dict[str, Any]:
-        names = client.list_role_policies(RoleName=role)["PolicyNames"]
-        return {
-            name: client.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
-            for name in names
-        }
+    def _name_in_chalice(self, name: str, alone: str) -> str | None:
+        """Return the function's name in app.py, `alone` for what is named like the app itself."""
+        if name == self._prefix:
+            return alone
+        rest = name.removeprefix(f"{self._prefix}-")
+        return rest if rest != name and _FUNCTION_NAME.fullmatch(rest) else None
+
+    def _is_chalices(self, tags: Mapping[str, str]) -> bool:
+        # A function of a stack is CloudFormation's to change, though Chalice has packaged it.
+        return tags.get("aws-chalice", "").endswith(self._tag) and not any(
+            key.startswith("aws:cloudformation:") for key in tags
+        )
 
     def _bucket_events(self, function: Resource) -> Iterator[Resource]:
         for source in self._permitted_sources(function["lambda_arn"]):

@@ -59,15 +59,7 @@ class Gateway:
 
     def set_responses(self, wanted: Mapping[str, Mapping[str, Any]]) -> int:
         """Make the gateway responses the wanted ones, deploy them, return how many changed."""
-        found = {
-            response["responseType"]: response
-            for response in self._client.get_gateway_responses(**self._api, limit=500)["items"]
-        }
-        changed = [
-            kind
-            for kind, response in wanted.items()
-            if any(found[kind].get(key) != value for key, value in response.items())
-        ]
+        changed = self._changed_responses(wanted)
         for kind in changed:
             self._client.put_gateway_response(**self._api, responseType=kind, **wanted[kind])
         if changed:
@@ -81,6 +73,47 @@ class Gateway:
 
         `access_log` is the ARN of a log group (None: no access log).
         """
+        changes = self._stage_changes(throttle, access_log, log_format)
+        if changes:
+            self._client.update_stage(
+                **self._api,
+                stageName=self._stage,
+                patchOperations=[
+                    {"op": "replace", "path": path, "value": _patch_value(value)}
+                    for path, value in changes
+                ],
+            )
+        return [path for path, _ in changes]
+
+    def pending(
+        self,
+        responses: Mapping[str, Mapping[str, Any]],
+        throttle: Throttle | None,
+        access_log: str | None,
+        log_format: str,
+    ) -> tuple[str, ...]:
+        """Return what `set_responses` and `set_stage` would change; all of it without a stage."""
+        try:
+            paths = [path for path, _ in self._stage_changes(throttle, access_log, log_format)]
+        except self._client.exceptions.NotFoundException:
+            paths = ["stage"]
+        kinds = self._changed_responses(responses)
+        return (*(f"gateway response {kind}" for kind in kinds), *paths)
+
+    def _changed_responses(self, wanted: Mapping[str, Mapping[str, Any]]) -> list[str]:
+        found = {
+            response["responseType"]: response
+            for response in self._client.get_gateway_responses(**self._api, limit=500)["items"]
+        }
+        return [
+            kind
+            for kind, response in wanted.items()
+            if any(found[kind].get(key) != value for key, value in response.items())
+        ]
+
+    def _stage_changes(
+        self, throttle: Throttle | None, access_log: str | None, log_format: str
+    ) -> list[tuple[str, Any]]:
         stage = self._client.get_stage(**self._api, stageName=self._stage)
         methods = stage.get("methodSettings", {}).get("*/*", {})
         log = stage.get("accessLogSettings", {})
@@ -105,17 +138,7 @@ class Gateway:
                 ("/accessLogSettings/destinationArn", log.get("destinationArn"), access_log),
                 ("/accessLogSettings/format", log.get("format"), log_format),
             ]
-        changes = [(path, value) for path, current, value in wanted if current != value]
-        if changes:
-            self._client.update_stage(
-                **self._api,
-                stageName=self._stage,
-                patchOperations=[
-                    {"op": "replace", "path": path, "value": _patch_value(value)}
-                    for path, value in changes
-                ],
-            )
-        return [path for path, _ in changes]
+        return [(path, value) for path, current, value in wanted if current != value]
 
     def set_usage_plan(self, name: str, plan: UsagePlan) -> bool:
         """Make the usage plan of this name, or change its limits; return whether it did."""

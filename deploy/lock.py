@@ -134,7 +134,7 @@ class Lock:
         self._writes += 1
         content = {
             "id": self._id,
-            "owner": _this_process(),
+            "owner": this_process(),
             "since": self._since,
             "lease_seconds": LEASE_SECONDS,
             # So that no two writes have the same ETag.
@@ -186,7 +186,8 @@ def holder_of(client: Any, Bucket: str, Key: str) -> Holder | None:  # noqa: N80
     return Holder(content["id"], content["owner"], content["since"], response["ETag"], until - now)
 
 
-def _this_process() -> str:
+def this_process() -> str:
+    """Return who deploys: user, machine and process."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):

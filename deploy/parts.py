@@ -259,7 +259,11 @@ def _tables(path: Path) -> dict[str, Any]:
         raise SettingsError(f"{path} is not TOML: {error}") from error
 
 
-def _place(settings: Settings, account: str) -> Place:
+def place(settings: Settings, account: str = "account") -> Place:
+    """Return where a stage belongs; `account` is the setting that names its account.
+
+    Raises SettingsError: what it names is no account or no region.
+    """
     for setting, pattern in ((account, r"\d{12}"), ("region", r"[a-z]{2}(-[a-z]+)+-\d")):
         value = settings.get(setting)
         if value is not None and not (isinstance(value, str) and re.fullmatch(pattern, value)):
@@ -317,7 +321,7 @@ def _planned(
             tags={"Project": PROJECT, "Part": part.name, "Stage": stage},
         ),
         source.profile(settings),
-        _place(settings, source.account),
+        place(settings, source.account),
         inputs,
         artifacts.files,
         source.after_app,

@@ -22,6 +22,16 @@ def warning(text: str) -> None:
     _write(sys.stdout, f"  {text}", _YELLOW)
 
 
+def alert(text: str) -> None:
+    """Print a line of a step that nobody should miss."""
+    _write(sys.stdout, f"  {text}", _RED)
+
+
+def step(text: str) -> None:
+    """Print to standard error what goes on, where standard output is for a document."""
+    _write(sys.stderr, text)
+
+
 def error(text: str, details: tuple[str, ...] = ()) -> None:
     """Print to standard error what went wrong, then the details, one line each."""
     # Both streams often end in the same log: without this the error can appear before its cause.

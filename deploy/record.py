@@ -29,22 +29,33 @@ def record(
     """
     folder = directory / ".chalice"
     path = folder / "config.json"
-    config = read_config(path)
-    settings = config.get("stages", {}).get(stage)
-    if not isinstance(settings, dict):
-        raise SettingsError(f'{path} has no stage {stage}: add "{stage}": {{}} to its "stages"')
+    config = recorded(path, stage, environment, policies)
     contents: dict[Path, Document] = {
         folder / f"policy-{stage}-{function}.json": policy for function, policy in policies.items()
     }
-    settings.setdefault("environment_variables", {}).update(environment)
-    functions = settings.setdefault("lambda_functions", {})
-    for function in policies:
-        functions.setdefault(function, {})["iam_policy_file"] = f"policy-{stage}-{function}.json"
     return tuple(
         written
         for written, content in [*contents.items(), (path, config)]
         if _write(written, content)
     )
+
+
+def recorded(
+    path: Path, stage: str, environment: Mapping[str, str], policies: Mapping[str, Document]
+) -> dict[str, Any]:
+    """Return the Chalice configuration at `path` with the stage's variables and policy files.
+
+    Raises SettingsError: as `record`.
+    """
+    config = read_config(path)
+    settings = config.get("stages", {}).get(stage)
+    if not isinstance(settings, dict):
+        raise SettingsError(f'{path} has no stage {stage}: add "{stage}": {{}} to its "stages"')
+    settings.setdefault("environment_variables", {}).update(environment)
+    functions = settings.setdefault("lambda_functions", {})
+    for function in policies:
+        functions.setdefault(function, {})["iam_policy_file"] = f"policy-{stage}-{function}.json"
+    return config
 
 
 def read_config(path: Path) -> dict[str, Any]:

@@ -6,7 +6,7 @@ status codes" (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/).
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -82,11 +82,15 @@ class Stack:
 
     def is_as(self, template: StackTemplate) -> bool:
         """Whether the stack is complete and has this very template."""
-        description = self._describe(self.name)
-        if description is None or description["StackStatus"] not in _UPDATABLE:
-            return False
+        return self.status() in _UPDATABLE and self.document() == template.document
+
+    def document(self) -> Mapping[str, Any]:
+        """Return the stack's template as it was sent, an empty one where there is no stack."""
+        if self.status() in {None, "REVIEW_IN_PROGRESS"}:
+            return {}
         response = self._client.get_template(StackName=self.name, TemplateStage="Original")
-        return bool(response["TemplateBody"] == template.document)
+        document: Mapping[str, Any] = response["TemplateBody"]
+        return document
 
     def settle(self, on_event: Callable[[Event], None]) -> None:
         """Wait until no operation runs on the stack, call `on_event` for each event meanwhile.

@@ -29,8 +29,7 @@ def deploy_planned(
 
 def deploy_bucket(account: Account) -> None:
     """Create or update the account's bucket, unless it is as it should be."""
-    stack = bucket_stack(account)
-    template = named(artifacts.stack_template(), account)
+    stack, template = bucket_stack(account), bucket_template(account)
     if stack.is_as(template):
         return
     progress.heading(f"stack {artifacts.STACK} in {account}")
@@ -46,6 +45,11 @@ def deploy_bucket(account: Account) -> None:
 def bucket_stack(account: Account) -> Stack:
     """Return the stack of the account's bucket."""
     return Stack(account.client("cloudformation"), artifacts.STACK)
+
+
+def bucket_template(account: Account) -> StackTemplate:
+    """Return the template of the account's bucket."""
+    return named(artifacts.stack_template(), account)
 
 
 def has_bucket(account: Account) -> bool:

@@ -7,7 +7,7 @@ up. It is written only over the version that was read, as one deployment runs at
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 from deploy import artifacts
 from deploy.account import Account
 from deploy.errors import DeployError
+from deploy.releases import Release
 
 SCHEMA_VERSION = 1
 _NOT_FOUND = frozenset({"404", "NoSuchBucket", "NoSuchKey"})
@@ -24,10 +25,15 @@ Note = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class StageState:
-    """The state of a part at a stage. `app` is Chalice's note, None where no app is deployed."""
+    """The state of a part at a stage.
+
+    `app` is Chalice's note, None where it has deployed no app. `current` is the version of the
+    release that is deployed, None where none is.
+    """
 
     app: Note | None = None
-    releases: tuple[Note, ...] = ()
+    releases: tuple[Release, ...] = ()
+    current: int | None = None
     etag: str = field(default="", compare=False)
 
 
@@ -63,7 +69,8 @@ class StateStore:
             raise DeployError(
                 f"{self.url} was written by a newer version of this command: use that one"
             )
-        return StageState(document["app"], tuple(document["releases"]), response["ETag"])
+        releases = tuple(Release(**note) for note in document["releases"])
+        return StageState(document["app"], releases, document["current"], response["ETag"])
 
     def write(self, state: StageState) -> StageState:
         """Write the state over the version it was read from, return it as it is now.
@@ -75,7 +82,8 @@ class StateStore:
             "account": self._account.account_id,
             "region": self._account.region,
             "app": state.app,
-            "releases": state.releases,
+            "current": state.current,
+            "releases": [asdict(release) for release in state.releases],
         }
         try:
             response = self._client.put_object(
@@ -91,4 +99,4 @@ class StateStore:
                     f"{self.url} was written by somebody else meanwhile: run this again"
                 ) from error
             raise
-        return StageState(state.app, state.releases, response["ETag"])
+        return replace(state, etag=response["ETag"])

@@ -15,6 +15,17 @@ from deploy.state import StageState, StateStore
 from deploy.target import Target
 
 
+class Placeholders(dict[str, str]):
+    """The outputs of a stack that is not there yet, written as references to them."""
+
+    def __init__(self, stack: str) -> None:
+        super().__init__()
+        self._stack = stack
+
+    def __missing__(self, key: str) -> str:
+        return f"${{{self._stack}.{key}}}"
+
+
 def refuse_elsewhere(account: Account, target: Target, *, per_operation: bool) -> None:
     """Raise DeployError where the stage is deployed in another way, or in another region."""
     deployed.refuse_foreign(account, target.directory, target.stage)
@@ -141,8 +152,13 @@ def pending_gateway(
     )
 
 
-def run_chalice(account: Account, target: Target, command: str) -> None:
-    """Run a command of Chalice for the stage and show its lines."""
+def run_chalice(
+    account: Account, target: Target, command: str, environment: Mapping[str, str] | None = None
+) -> None:
+    """Run a command of Chalice for the stage and show its lines.
+
+    `environment` are variables that the app reads, where config.json may not have them.
+    """
     progress.heading(f"chalice {command} --stage {target.stage}")
 
     def show(text: str) -> None:
@@ -150,7 +166,7 @@ def run_chalice(account: Account, target: Target, command: str) -> None:
         if account.endpoint is None or "Rest API URL" not in text:
             progress.line(text)
 
-    chalice.run(target.directory, command, target.stage, show)
+    chalice.run(target.directory, command, target.stage, show, environment=environment or {})
 
 
 def _deployed_package(account: Account, target: Target) -> Path | None:

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from deploy.errors import ChaliceError, DeployInterruptedError
@@ -41,10 +41,11 @@ def run(
     stage: str,
     on_line: Callable[[str], None],
     options: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
 ) -> None:
     """Run `chalice COMMAND --stage STAGE` in the project, call `on_line` for each line it prints.
 
-    `options` are further words of the command.
+    `options` are further words of the command, `environment` further variables for it.
 
     Raises ChaliceError: the command ended with an error; the text is its last statement.
     Raises DeployInterruptedError: Ctrl-C; Chalice got it too.
@@ -53,7 +54,7 @@ def run(
     process = subprocess.Popen(
         [*_COMMAND, command, "--stage", stage, *options],
         cwd=directory,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        env={**os.environ, **(environment or {}), "PYTHONUNBUFFERED": "1"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -37,6 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     if arguments.delete and not arguments.yes and not sys.stdin.isatty():
         parser.error("--delete asks for a confirmation: run it on a terminal, or add --yes")
+    if arguments.delete_data and not arguments.delete:
+        parser.error("--delete-data is for --delete")
     if arguments.json and not arguments.plan:
         parser.error("--json is for --plan")
     part = PARTS[arguments.part]
@@ -68,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.plan:
             return _plan(target, per_operation=arguments.per_operation, as_json=arguments.json)
         if arguments.delete:
-            return deletion.delete(target, confirmed=arguments.yes)
+            return deletion.delete(target, confirmed=arguments.yes, with_data=arguments.delete_data)
         if arguments.redrive:
             return redrive.redrive_part(target)
         return deployment.deploy(target, per_operation=arguments.per_operation)
@@ -131,6 +133,9 @@ def _parser() -> argparse.ArgumentParser:
     action.add_argument("--versions", action="store_true", help="list the versions of the app")
     action.add_argument("--delete", action="store_true", help="delete the app, then the stack")
     parser.add_argument("--json", action="store_true", help="with --plan: print it as JSON")
+    parser.add_argument(
+        "--delete-data", action="store_true", help="with --delete: delete the data too, for good"
+    )
     parser.add_argument("--yes", action="store_true", help="do not ask before --delete")
     parser.add_argument(
         "--per-operation",

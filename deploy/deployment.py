@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from deploy import app, artifacts, progress, stacks
 from deploy.account import Account
+from deploy.errors import DeployInterruptedError
 from deploy.lock import Lock
 from deploy.target import Target
 
@@ -39,8 +40,14 @@ def locked(account: Account, part: str, stage: str) -> Iterator[None]:
         f"{part} at the stage {stage}",
         progress.warning,
     )
-    with lock:
-        yield
+    try:
+        with lock:
+            yield
+    except KeyboardInterrupt as interrupt:
+        raise DeployInterruptedError(
+            f"interrupted: {part} at the stage {stage} is partly as it was before; run the same "
+            "command again, on any machine, and it goes on from there"
+        ) from interrupt
 
 
 def _deploy(accounts: Mapping[str | None, Account], target: Target, *, per_operation: bool) -> str:

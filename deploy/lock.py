@@ -24,7 +24,7 @@ from uuid import uuid4
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deploy.errors import DeployError
+from deploy.errors import DeployError, DeployInterruptedError
 
 LEASE_SECONDS = 60
 _RENEWAL_SECONDS = 15
@@ -73,8 +73,17 @@ class Lock:
         self._renewing = threading.Thread(target=self._renew, daemon=True)
 
     def __enter__(self) -> "Lock":
-        """Wait for the lock and take it. Raises DeployError: it was held for too long."""
-        self._acquire()
+        """Wait for the lock and take it.
+
+        Raises DeployError: it was held for too long.
+        Raises DeployInterruptedError: Ctrl-C.
+        """
+        try:
+            self._acquire()
+        except KeyboardInterrupt as interrupt:
+            raise DeployInterruptedError(
+                "interrupted before anything was changed: run the same command again"
+            ) from interrupt
         self._renewing.start()
         return self
 

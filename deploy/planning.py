@@ -34,17 +34,6 @@ _SETTINGS: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
 }
 
 
-class _Placeholders(dict[str, str]):
-    """The outputs of a stack that is not there yet, written as references to them."""
-
-    def __init__(self, stack: str) -> None:
-        super().__init__()
-        self._stack = stack
-
-    def __missing__(self, key: str) -> str:
-        return f"${{{self._stack}.{key}}}"
-
-
 def make_plan(target: Target, *, per_operation: bool, on_step: Callable[[str], None]) -> Plan:
     """Return what a deployment would change; `on_step` is told what is being looked at.
 
@@ -146,7 +135,7 @@ def _plan_functions(
 
 
 def _plan_app(account: Account, target: Target, outputs: Mapping[str, str] | None) -> AppPlan:
-    known = _Placeholders(target.name) if outputs is None else outputs
+    known = app.Placeholders(target.name) if outputs is None else outputs
     environment, policies = app.recordable(target, known)
     path = target.directory / ".chalice" / "config.json"
     config = record.recorded(path, target.stage, environment, policies)

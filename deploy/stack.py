@@ -92,6 +92,20 @@ class Stack:
         document: Mapping[str, Any] = response["TemplateBody"]
         return document
 
+    def resources(self) -> dict[str, tuple[str, str]]:
+        """Return type and physical ID of each resource, by logical ID; none without a stack."""
+        if self.status() is None:
+            return {}
+        pages = self._client.get_paginator("list_stack_resources").paginate(StackName=self.name)
+        return {
+            resource["LogicalResourceId"]: (
+                resource["ResourceType"],
+                resource.get("PhysicalResourceId", ""),
+            )
+            for page in pages
+            for resource in page["StackResourceSummaries"]
+        }
+
     def settle(self, on_event: Callable[[Event], None]) -> None:
         """Wait until no operation runs on the stack, call `on_event` for each event meanwhile.
 
@@ -291,7 +305,8 @@ class Stack:
                 time.sleep(wait)
         except KeyboardInterrupt as interrupt:
             raise DeployInterruptedError(
-                f"interrupted: CloudFormation goes on with {self.name}; look with "
+                f"interrupted: CloudFormation goes on with {self.name}; run the same command "
+                "again, which waits for it and goes on, or look with "
                 f"aws cloudformation describe-stack-events --stack-name {self.name} "
                 f"--region {self._client.meta.region_name}"
             ) from interrupt

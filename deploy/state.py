@@ -72,6 +72,10 @@ class StateStore:
         releases = tuple(Release(**note) for note in document["releases"])
         return StageState(document["app"], releases, document["current"], response["ETag"])
 
+    def delete(self) -> None:
+        """Delete the state; the bucket keeps its versions."""
+        self._client.delete_object(**self._object)
+
     def write(self, state: StageState) -> StageState:
         """Write the state over the version it was read from, return it as it is now.
 

@@ -26,7 +26,7 @@ _IAM_NAMES = {
     "AWS::IAM::UserToGroupAddition": None,
 }
 # What CloudFormation can take into a stack again, with the property that names it.
-_NAMES = {
+NAMES = {
     "AWS::DynamoDB::Table": "TableName",
     "AWS::Logs::LogGroup": "LogGroupName",
     "AWS::S3::Bucket": "BucketName",
@@ -123,7 +123,7 @@ class StackTemplate:
 
 
 def _with_literal_name(resource: Mapping[str, Any], values: Mapping[str, str]) -> Mapping[str, Any]:
-    name = _NAMES.get(resource["Type"])
+    name = NAMES.get(resource["Type"])
     properties = resource.get("Properties", {})
     if name not in properties or resource.get("DeletionPolicy") != "Retain":
         return resource

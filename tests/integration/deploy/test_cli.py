@@ -210,7 +210,7 @@ def test_deletion_asks_first(aws: EmbeddedAws, project: Project) -> None:
     assert status(aws) == "CREATE_COMPLETE"
 
 
-@pytest.mark.parametrize(("answer", "left"), [("n", "CREATE_COMPLETE"), ("y", None)])
+@pytest.mark.parametrize(("answer", "left"), [("y", "CREATE_COMPLETE"), ("dev", None)])
 def test_deletion_asks_on_a_terminal(
     aws: EmbeddedAws, project: Project, answer: str, left: str | None
 ) -> None:
@@ -228,7 +228,7 @@ def test_deletion_asks_on_a_terminal(
     os.close(terminal)
     os.close(stdin)
 
-    assert "Delete crud_api at the stage dev? [y/N]" in asked.stdout
+    assert "Type dev to delete crud_api there: " in asked.stdout
     assert asked.returncode == (0 if left is None else 1)
     assert status(aws) == left
 
@@ -318,7 +318,8 @@ def test_ctrl_c_says_that_the_stack_goes_on(
         assert process.stderr is not None
         message = process.stderr.read()
     assert message == (
-        f"error: interrupted: CloudFormation goes on with {STACK}; look with "
+        f"error: interrupted: CloudFormation goes on with {STACK}; run the same command again, "
+        "which waits for it and goes on, or look with "
         f"aws cloudformation describe-stack-events --stack-name {STACK} --region us-east-1\n"
     )
     deadline = time.monotonic() + 30

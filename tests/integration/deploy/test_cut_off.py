@@ -149,6 +149,32 @@ def test_a_killed_deployment_is_repaired_by_the_next_from_a_fresh_clone(
     assert answer(aws, found.apis[0]) == {"table": f"{STACK}-{project.name}"}
 
 
+def test_ctrl_c_says_what_to_do_and_leaves_no_lock(
+    aws: EmbeddedAws, account: str, proxy: Proxy, project: Project
+) -> None:
+    process = subprocess.Popen(
+        project.command(),
+        cwd=CHECKOUT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+    def on_done(request: str) -> bool:
+        if re.match(STEPS["role made"], request):
+            process.send_signal(signal.SIGINT)
+        return False
+
+    proxy.on_done = on_done
+    _, told = process.communicate(timeout=120)
+
+    assert process.returncode == 130
+    assert "run the same command again, on any machine, and it goes on from there" in told
+    assert project.run().returncode == 0
+    assert Found(aws, account, project).functions == [f"{project.name}-dev"]
+
+
 def test_what_an_app_has_no_more_is_deleted_though_it_was_never_noted(
     aws: EmbeddedAws, account: str, proxy: Proxy, project: Project, tmp_path: Path
 ) -> None:

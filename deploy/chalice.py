@@ -7,26 +7,17 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from deploy import packing_order
 from deploy.errors import ChaliceError, DeployInterruptedError
 
 # Chalice is run by this interpreter: its version is the functions' runtime. It ends where this
 # process does, even by SIGKILL: the other end of its standard input is closed then. Without that it
-# would go on, and another deployment would meet it. It packs files in the order of their names: the
-# order a folder gives them in differs from machine to machine, and so would the packages.
-_PROGRAM = """\
-import os, sys, threading
+# would go on, and another deployment would meet it.
+_PROGRAM = f"""\
+import os, runpy, sys, threading
 threading.Thread(target=lambda: os.read(0, 1) or os._exit(1), daemon=True).start()
+runpy.run_path({packing_order.__file__!r})["install"]()
 import chalice.cli
-from chalice.utils import OSUtils
-
-walk = OSUtils.walk
-
-def walk_sorted(self, path, followlinks=False):
-    for root, folders, files in walk(self, path, followlinks):
-        folders.sort()
-        yield root, folders, sorted(files)
-
-OSUtils.walk = walk_sorted
 sys.exit(chalice.cli.main())
 """
 _COMMAND = (sys.executable, "-P", "-c", _PROGRAM)

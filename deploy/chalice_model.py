@@ -8,6 +8,7 @@ they read the app, package it and write the API's definition. `deploy.model` rea
 import functools
 import json
 import os
+import runpy
 import sys
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ from chalice.utils import UI, OSUtils
 
 def main() -> None:
     """Answer the request on standard input."""
+    runpy.run_path(str(Path(__file__).with_name("packing_order.py")))["install"]()
     request = json.load(sys.stdin)
     config = _config(request["config"], request["stage"])
     application = ApplicationGraphBuilder().build(config, request["stage"])

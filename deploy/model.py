@@ -14,6 +14,7 @@ from typing import Any
 from chalice.deploy.packager import LambdaDeploymentPackager
 from chalice.utils import OSUtils
 
+from deploy import packing_order
 from deploy.errors import ChaliceError
 
 _PROGRAM = Path(__file__).with_name("chalice_model.py")
@@ -80,6 +81,7 @@ def app_model(directory: Path, stage: str, config: Mapping[str, Any]) -> AppMode
 
 def package_path(directory: Path, python: str, architecture: str) -> Path:
     """Return where Chalice looks for the project's package before it makes one."""
+    packing_order.install()
     # Building the path takes neither the builder nor the output of a packager.
     packager = LambdaDeploymentPackager(OSUtils(), None, None, architecture)  # type: ignore[arg-type]
     return Path(packager.deployment_package_filename(str(directory), f"python{python}"))

@@ -28,7 +28,10 @@ def declared(stage: str) -> dict[str, Any]:
 
 def test_the_stages_are_those_of_the_project() -> None:
     assert list(STAGES) == ["local", "dev", "prod"]
-    assert all(stage.keys() <= {"artifact", "options", "parameters"} for stage in STAGES.values())
+    assert all(
+        stage.keys() <= {"account", "artifact", "options", "parameters"}
+        for stage in STAGES.values()
+    )
 
 
 def test_every_target_of_the_artifact_is_one() -> None:

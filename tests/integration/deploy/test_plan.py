@@ -137,7 +137,7 @@ def test_every_kind_of_change_is_told(project: Project, account: str) -> None:
         assert line in shown
 
 
-@pytest.mark.parametrize("part", ["image_api", "crud_api", "monitoring"])
+@pytest.mark.parametrize("part", ["image_api", "crud_api", "webtier", "monitoring"])
 def test_a_first_deployment_of_each_part_is_planned(aws: EmbeddedAws, part: str) -> None:
     accounts = ("111111111111", "222222222222")
     before = [snapshot(account) for account in accounts]
@@ -154,6 +154,6 @@ def test_a_first_deployment_of_each_part_is_planned(aws: EmbeddedAws, part: str)
     assert planned.returncode == 2, planned.stderr
     document = json.loads(planned.stdout)
     assert document["stacks"][-1]["changes"]
-    assert (document["app"] is None) == (part == "monitoring")
+    assert (document["app"] is None) == (part in {"webtier", "monitoring"})
     assert any(stack["rights"]["added"] for stack in document["stacks"])
     assert [snapshot(account) for account in accounts] == before

@@ -1,6 +1,7 @@
 """The values of a template's properties, as CloudFormation would compute them before a deployment.
 
-What only a deployment can tell, such as an ARN with a random part, stays a name in `${…}`. Source:
+What only a deployment can tell, such as an ARN with a random part, stays a name in `${…}`; the
+availability zones are the region's first six letters, and Base64 text stays readable. Source:
 AWS CloudFormation Template Reference, "Intrinsic function reference".
 """
 
@@ -24,6 +25,8 @@ _NAMES = {
     "AWS::DynamoDB::Table": "TableName",
     "AWS::Lambda::Function": "FunctionName",
     "AWS::Logs::LogGroup": "LogGroupName",
+    "AWS::RDS::DBCluster": "DBClusterIdentifier",
+    "AWS::RDS::DBInstance": "DBInstanceIdentifier",
     "AWS::SQS::Queue": "QueueName",
 }
 _PSEUDO = {"AWS::Partition": "aws", "AWS::URLSuffix": "amazonaws.com"}
@@ -73,10 +76,14 @@ class Document:
             case {"Fn::Split": [str(separator), text]}:
                 return str(self.value(text)).split(separator)
             case {"Fn::Select": [index, items]}:
-                return self.value(items)[int(index)]
-            case {"Fn::GetAZs": _}:
-                # No region has more than six.
-                return [f"${{AvailabilityZone{number}}}" for number in range(1, 7)]
+                return self.value(items)[int(self.value(index))]
+            case {"Fn::GetAZs": region}:
+                return self._zones(str(self.value(region) or self._ref("AWS::Region")))
+            case {"Fn::FindInMap": [mapping, top, second]}:
+                rows = self.body["Mappings"][self.value(mapping)]
+                return self.value(rows[self.value(top)][self.value(second)])
+            case {"Fn::Base64": text}:
+                return self.value(text)
             case {"Fn::If": [str(name), then, otherwise]}:
                 return self.value(then if self._holds({"Condition": name}) else otherwise)
             case dict():
@@ -86,6 +93,13 @@ class Document:
                 return [item for item in map(self.value, value) if item is not _NO_VALUE]
             case _:
                 return value
+
+    @staticmethod
+    def _zones(region: str) -> list[str]:
+        # No region has more than six.
+        if region.startswith("${"):
+            return [f"${{AvailabilityZone{number}}}" for number in range(1, 7)]
+        return [f"{region}{letter}" for letter in "abcdef"]
 
     def _ref(self, name: str) -> Any:
         if name == "AWS::NoValue":

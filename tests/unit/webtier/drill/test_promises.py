@@ -1,0 +1,268 @@
+"""Each promise, and the templates that break it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.unit.webtier.drill.changes import (
+    UPDATE,
+    with_property,
+    with_resource,
+    with_spot,
+    with_value,
+    without,
+)
+from webtier.drill import outcome, promises, reading
+from webtier.drill.assumptions import Assumptions
+from webtier.drill.promises import PromiseError
+
+REQUESTS, CPU = "ScaleOnRequests", "ScaleOnCpu"
+
+
+def tracking(target: float):
+    return {
+        "PredefinedMetricSpecification": {"PredefinedMetricType": "ASGAverageCPUUtilization"},
+        "TargetValue": target,
+    }
+
+
+def only_cpu(body, target: float):
+    changed = without(body, REQUESTS)
+    return with_property(changed, CPU, "TargetTrackingConfiguration", tracking(target))
+
+
+def attribute(body, key: str, value: str):
+    return with_property(
+        body, "TargetGroup", "TargetGroupAttributes", [{"Key": key, "Value": value}]
+    )
+
+
+def small_subnet_group(body):
+    return with_property(body, "DatabaseSubnets", "SubnetIds", [{"Ref": "DataSubnetA"}])
+
+
+BROKEN = {
+    "an alarm that cries wolf": (
+        lambda body: with_property(body, "LatencyAlarm", "Threshold", 0.01),
+        {"calm"},
+        "LatencyAlarm goes off with the usual load: its Threshold is 0.01",
+    ),
+    "one NAT gateway for both zones": (
+        lambda body: with_property(
+            body, "ApplicationDefaultRouteB", "NatGatewayId", {"Ref": "NatGatewayA"}
+        ),
+        {"zone-egress", "zone-capacity"},
+        "ApplicationDefaultRouteB leads us-east-1b through NatGatewayA in us-east-1a",
+    ),
+    "no alarm on hosts": (
+        lambda body: without(body, "UnhealthyHostsAlarm"),
+        {"zone-told"},
+        "no alarm on AWS/ApplicationELB UnHealthyHostCount",
+    ),
+    "health checks that take their time": (
+        lambda body: with_property(body, "TargetGroup", "UnhealthyThresholdCount", 8),
+        {"instance-errors", "zone-told"},
+        "TargetGroup.UnhealthyThresholdCount is 8: set it to 3",
+    ),
+    "health checks that sleep": (
+        lambda body: with_property(
+            with_property(body, "TargetGroup", "UnhealthyThresholdCount", 10),
+            "TargetGroup",
+            "HealthCheckIntervalSeconds",
+            20,
+        ),
+        {"instance-errors", "instance-capacity"},
+        "TargetGroup.UnhealthyThresholdCount is 10: set it to 3",
+    ),
+    "EC2 health checks": (
+        lambda body: with_property(body, "Group", "HealthCheckType", "EC2"),
+        {"instance-capacity"},
+        "Group.HealthCheckType is EC2",
+    ),
+    "no room to grow": (
+        lambda body: with_property(body, "Group", "MaxSize", 4),
+        {"spike-capacity"},
+        "Group.MaxSize is 4: set it to 6",
+    ),
+    "no room to grow at night": (
+        lambda body: with_resource(
+            body,
+            "Night",
+            "AWS::AutoScaling::ScheduledAction",
+            {"AutoScalingGroupName": {"Ref": "Group"}, "MaxSize": 3},
+        ),
+        {"spike-capacity"},
+        "Night.MaxSize is 3: set it to 6",
+    ),
+    "scaling that comes too late": (
+        lambda body: only_cpu(with_property(body, "Group", "MaxSize", 12), 40),
+        {"spike-errors", "spike-latency"},
+        "ScaleOnCpu TargetValue is 40: set it to 30",
+    ),
+    "scaling that is just too late": (
+        lambda body: only_cpu(with_property(body, "Group", "MaxSize", 12), 36.7),
+        {"spike-latency"},
+        "ScaleOnCpu TargetValue is 36.7: set it to 30",
+    ),
+    "no scaling": (
+        lambda body: without(body, REQUESTS, CPU),
+        {"spike-capacity", "spike-errors", "spike-latency"},
+        "Group has no target tracking policy",
+    ),
+    "no deregistration delay": (
+        lambda body: attribute(body, "deregistration_delay.timeout_seconds", "0"),
+        {"deployed-errors"},
+        "TargetGroup deregistration_delay.timeout_seconds is 0: set it to 30",
+    ),
+    "no update policy": (
+        lambda body: with_value(body, {}, "Group", "UpdatePolicy"),
+        {"deployed", "broken-rolled-back"},
+        "Group UpdatePolicy is missing",
+    ),
+    "an update that cannot begin": (
+        lambda body: with_value(body, 6, "Group", *UPDATE, "MinInstancesInService"),
+        {"deployed"},
+        "Group.MaxSize is 6, which leaves no room above MinInstancesInService: set it to 7",
+    ),
+    "one instance fewer during an update": (
+        lambda body: with_value(body, 1, "Group", *UPDATE, "MinInstancesInService"),
+        {"broken-capacity"},
+        "Group UpdatePolicy.MinInstancesInService is 1: set it to 2",
+    ),
+    "an update that does not wait for signals": (
+        lambda body: with_value(
+            body, {"MinInstancesInService": 2, "MaxBatchSize": 1}, "Group", *UPDATE
+        ),
+        {"deployed-errors", "broken-capacity", "broken-errors", "broken-rolled-back"},
+        "Group UpdatePolicy.WaitOnResourceSignals is off",
+    ),
+    "an alarm that hears a flood only": (
+        lambda body: with_property(body, "ApplicationErrorsAlarm", "Threshold", 600),
+        {"faulty-told"},
+        "ApplicationErrorsAlarm.Threshold is 600: set it to 10",
+    ),
+    "an alarm that takes a quarter of an hour": (
+        lambda body: with_property(
+            with_property(body, "ApplicationErrorsAlarm", "EvaluationPeriods", 15),
+            "ApplicationErrorsAlarm",
+            "DatapointsToAlarm",
+            15,
+        ),
+        {"faulty-told", "database-told"},
+        "ApplicationErrorsAlarm.DatapointsToAlarm is 15: set it to 3",
+    ),
+    "nobody to tell": (
+        lambda body: without(body, "AlertEmailSubscription"),
+        {"zone-told", "faulty-told", "database-told", "disk-announced"},
+        "Alerts has no subscription: subscribe somebody",
+    ),
+    "no standby": (
+        lambda body: with_property(body, "Database", "MultiAZ", False),
+        {"zone-errors", "failover-errors"},
+        "Database.MultiAZ is not true",
+    ),
+    "a standby with nowhere to be": (
+        small_subnet_group,
+        {"zone-errors", "failover-errors"},
+        "Database.DBSubnetGroupName has subnets in one zone",
+    ),
+    "a health check that asks the database": (
+        lambda body: with_property(body, "TargetGroup", "HealthCheckPath", "/ready"),
+        {"zone-errors", "failover-errors", "database-instances"},
+        "TargetGroup.HealthCheckPath is /ready",
+    ),
+    "no alarm on the disk": (
+        lambda body: without(body, "DatabaseStorageAlarm"),
+        {"disk-announced"},
+        "no alarm on AWS/RDS FreeStorageSpace of this Database",
+    ),
+    "an alarm that comes with the full disk": (
+        lambda body: with_property(body, "DatabaseStorageAlarm", "Threshold", 2**20),
+        {"disk-announced"},
+        "DatabaseStorageAlarm.Threshold is 1048576: set it to",
+    ),
+    "a disk that does not grow": (
+        lambda body: with_property(body, "Database", "MaxAllocatedStorage", None),
+        {"disk-grows"},
+        "Database.MaxAllocatedStorage is missing: set it to 200",
+    ),
+    "nothing but Spot": (
+        lambda body: with_spot(body, base=0, percent=0),
+        {"spot-errors"},
+        "Group OnDemandBaseCapacity is 0: set it to MinSize, 2",
+    ),
+    "nothing but Spot, and no way out": (
+        lambda body: without(
+            with_spot(body, base=0, percent=0),
+            "ApplicationDefaultRouteA",
+            "ApplicationDefaultRouteB",
+        ),
+        {
+            "zone-capacity",
+            "zone-egress",
+            "instance-capacity",
+            "spot-errors",
+            "spot-capacity",
+            "spike-capacity",
+            "deployed",
+        },
+        "ApplicationSubnetA has no way out: give it a route to a NAT gateway",
+    ),
+}
+
+
+def drilled(body, assumptions: Assumptions | None = None):
+    tier = reading.read(body, reading.stand_ins(body))
+    found = outcome.outcomes(tier, assumptions or Assumptions(), promises.load())
+    return {kept.promise.name: kept for one in found for kept in one.promises}
+
+
+def test_the_default_template_keeps_every_promise(default) -> None:
+    broken = [kept for kept in drilled(default).values() if not kept.holds]
+    assert not broken
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_change_breaks_just_what_it_must_and_is_named(default, name) -> None:
+    change, expected, reason = BROKEN[name]
+    found = drilled(change(default))
+    broken = {promise for promise, kept in found.items() if not kept.holds}
+    assert broken == expected
+    for promise in broken:
+        assert "\n" not in found[promise].reason
+    assert any(reason in found[promise].reason for promise in broken)
+
+
+def test_there_is_a_template_that_breaks_each_promise() -> None:
+    broken = {promise for _, expected, _ in BROKEN.values() for promise in expected}
+    assert broken == {promise.name for promise in promises.load()}
+
+
+def test_a_slower_application_breaks_what_a_short_grace_period_keeps(default) -> None:
+    slow = Assumptions().changed(["boot_seconds=200", "replacement_seconds=20"])
+    found = drilled(default, slow)["instance-capacity"]
+    assert not found.holds
+    assert "Group.HealthCheckGracePeriod is 120: an instance needs" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[", "promises.toml: "),
+        ("calm = 1", "calm: give drill, measure, says, and at_most or at_least"),
+        ("[x]\ndrill='lose-zone'\nmeasure='alarms'\nsays=''", "x: give either at_most or"),
+        ("[x]\ndrill='?'\nmeasure='alarms'\nsays=''\nat_most=0", "x: drill '?' is none of"),
+        ("[x]\ndrill='lose-zone'\nmeasure='?'\nsays=''\nat_most=0", "x: measure '?' is none of"),
+        (
+            "[x]\ndrill='lose-zone'\nmeasure='alarms'\nsays=''\nat_most='0'",
+            "x: the limit '0' is no number",
+        ),
+    ],
+)
+def test_wrong_promises_are_refused(tmp_path, text, message) -> None:
+    path = tmp_path / "promises.toml"
+    path.write_text(text)
+    with pytest.raises(PromiseError, match=re.escape(message)):
+        promises.load(path)

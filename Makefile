@@ -66,10 +66,12 @@ diagrams: setup templates
 bench: setup
 	@$(BIN)/python -m benchmarks
 
-# Resolves requirements-dev.txt anew from pyproject.toml, and checkov's.
+# Resolves requirements-dev.txt anew from pyproject.toml, and checkov's; pins what is shipped, with hashes.
 requirements: setup
 	@$(BIN)/uv pip compile $(RESOLVED) --group dev --output-file requirements-dev.txt
 	@$(BIN)/uv pip compile $(RESOLVED) --output-file tests/checkov/requirements.txt tests/checkov/requirements.in
+	@for part in $(CHALICE_PARTS); do $(BIN)/uv pip compile $(RESOLVED) --generate-hashes --output-file $$part/requirements.txt $$part/requirements.in || exit 1; done
+	@$(BIN)/uv pip compile $(RESOLVED) --generate-hashes --constraint requirements-dev.txt --output-file webtier/application/requirements.txt webtier/application/requirements.in
 
 # Removes everything that make created.
 clean:

@@ -163,13 +163,15 @@ def log_groups(
 
 
 def _monitoring_role() -> iam.Role:
-    """The role of enhanced monitoring, as narrow as its managed policy.
+    """The role of enhanced monitoring: what its managed policy allows, on its log group alone.
 
     Amazon RDS User Guide, "Setting up and enabling Enhanced Monitoring". The log group
     RDSOSMetrics is the account's, one for all databases.
     """
-    log_group = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:RDSOSMetrics"
-    streams = f"{log_group}:log-stream:*"
+    log_group = (
+        "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:RDSOSMetrics:*"
+    )
+    finding = log_group.replace("${", "<").replace("}", ">")
     return iam.Role(
         "DatabaseMonitoringRole",
         AssumeRolePolicyDocument=policies.trust(
@@ -181,25 +183,22 @@ def _monitoring_role() -> iam.Role:
                 PolicyDocument=policies.document(
                     {
                         "Effect": "Allow",
-                        "Action": ["logs:CreateLogGroup", "logs:PutRetentionPolicy"],
-                        "Resource": Sub(log_group),
-                    },
-                    {
-                        "Effect": "Allow",
                         "Action": [
+                            "logs:CreateLogGroup",
                             "logs:CreateLogStream",
                             "logs:DescribeLogStreams",
                             "logs:GetLogEvents",
                             "logs:PutLogEvents",
+                            "logs:PutRetentionPolicy",
                         ],
-                        "Resource": Sub(streams),
-                    },
+                        "Resource": Sub(log_group),
+                    }
                 ),
             )
         ],
         Metadata=exempt(
             (
-                f"AwsSolutions-IAM5[Resource::{streams.replace('${', '<').replace('}', '>')}]",
+                f"AwsSolutions-IAM5[Resource::{finding}]",
                 "RDS names a stream of its log group after each database.",
             )
         ),

@@ -48,7 +48,10 @@ def build(
     logs: AccessLogs,
     target_port: int,
 ) -> Front:
-    """The load balancer in the public subnets; `target_port` is the instances' TCP port."""
+    """The load balancer in the public subnets; `target_port` is the instances' TCP port.
+
+    It sends requests to the instances of every zone: an Application Load Balancer always does.
+    """
     load_balancer = _load_balancer(options, network, security_group, logs)
     target_group = _target_group(network, target_port)
     listeners = _listeners(options, load_balancer, target_group)
@@ -73,7 +76,6 @@ def _load_balancer(
                 "access_logs.s3.bucket": Ref(logs.bucket),
                 "access_logs.s3.prefix": access_logs.PREFIX,
                 "deletion_protection.enabled": str(options.deletion_protection).lower(),
-                "load_balancing.cross_zone.enabled": "true",
                 "routing.http.desync_mitigation_mode": "strictest",
                 "routing.http.drop_invalid_header_fields.enabled": "true",
                 "zonal_shift.config.enabled": "true",

@@ -14,7 +14,7 @@ from sandbox import environment
 from sandbox.environment import WORKLOAD_ACCOUNT
 from tests.conftest import template_source
 from webtier import build
-from webtier.options import Nat, Options
+from webtier.options import Database, Nat, Options, ScheduledMinimum
 
 if TYPE_CHECKING:
     from tests.conftest import DeployStack, EmbeddedAws
@@ -302,16 +302,41 @@ def test_without_a_certificate_the_stack_is_refused(aws: EmbeddedAws, unique: st
         )
 
 
-def test_no_internet_and_spot_instances_are_made(
+def test_a_read_replica_follows_the_database(
+    aws: EmbeddedAws, deploy_stack: DeployStack, unique: str
+) -> None:
+    options = replace(LOCAL, database=Database.REPLICA)
+    outputs = deploy_stack(f"webtier-{unique}", build.template(options), ARTIFACT)
+    instances = aws.client("rds").describe_db_instances()["DBInstances"]
+    by_host = {instance["Endpoint"]["Address"]: instance for instance in instances}
+    source = by_host[outputs["DatabaseEndpoint"]]["DBInstanceIdentifier"]
+    replica = by_host[outputs["DatabaseReaderEndpoint"]]["DBInstanceIdentifier"]
+    assert replica == f"{source}-replica"
+
+
+def test_no_internet_spot_instances_and_a_cluster_are_made(
     aws: EmbeddedAws, deploy_stack: DeployStack, unique: str, certificate: str
 ) -> None:
-    options = Options(zones=3, nat=Nat.NONE, spot_percent=50)
+    options = Options(
+        nat=Nat.NONE,
+        spot_percent=50,
+        schedule=(ScheduledMinimum("0 7 * * MON-FRI", 4),),
+        database=Database.CLUSTER,
+        deletion_protection=False,
+    )
     name = f"webtier-{unique}"
     client = aws.client("cloudformation")
     given = {**ARTIFACT, CERTIFICATE: certificate, "S3PrefixListId": "pl-63a5400a"}
     with pytest.raises(client.exceptions.ClientError, match="one of the Spot types"):
         deploy_stack(name, build.template(options), given | {"InstanceType": "m7g.medium"})
-    deploy_stack(name, build.template(options), given)
+    outputs = deploy_stack(name, build.template(options), given)
+    secret = aws.client("secretsmanager").get_secret_value(SecretId=outputs["DatabaseSecretArn"])
+    assert json.loads(secret["SecretString"])["username"] == "administrator"
+    assert outputs["DatabaseReaderEndpoint"] != outputs["DatabaseEndpoint"]
+    (action,) = aws.client("autoscaling").describe_scheduled_actions(
+        AutoScalingGroupName=outputs["GroupName"]
+    )["ScheduledUpdateGroupActions"]
+    assert (action["Recurrence"], action["MinSize"]) == ("0 7 * * MON-FRI", 4)
     endpoints = aws.client("ec2").describe_vpc_endpoints(
         Filters=[{"Name": "vpc-id", "Values": [physical_ids(aws, name)["Vpc"]]}]
     )["VpcEndpoints"]

@@ -73,7 +73,7 @@ def for_any_options(test: Callable[..., None]) -> Callable[[], None]:
     """Runs a test for random `options`, the `resources` of their template, or both."""
     wanted = inspect.signature(test).parameters.keys()
 
-    @settings(max_examples=20, deadline=None)
+    @settings(max_examples=10, deadline=None)
     @given(chosen=any_options())
     def run(chosen: Options) -> None:
         arguments = {"options": chosen, "resources": resources_of(chosen)}

@@ -6,7 +6,7 @@ RESOLVED := --quiet --upgrade --universal --python-version 3.11 --no-annotate --
 PACKAGES := benchmarks deploy docs/diagrams monitoring sandbox webtier
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test coverage check format templates diagrams bench requirements clean
+.PHONY: help setup demo test coverage check format templates diagrams site bench requirements clean
 
 # Lists the targets.
 help:
@@ -61,6 +61,10 @@ templates: setup
 # Draws every architecture from its templates into docs/diagrams/.
 diagrams: setup templates
 	@$(BIN)/python -m docs.diagrams
+
+# Builds the documentation as a site, into build/site/.
+site: setup
+	@$(BIN)/mkdocs build --quiet
 
 # Runs the benchmarks beside their peers and prints the ratios.
 bench: setup

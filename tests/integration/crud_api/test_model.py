@@ -93,7 +93,6 @@ class Contract(RuleBasedStateMachine):
     clock = None
     new_table = None
     contract = None
-    generator = random.Random(0)
 
     seen = Bundle("seen")
     posts = Bundle("posts")
@@ -101,6 +100,9 @@ class Contract(RuleBasedStateMachine):
     @initialize(seed=st.integers(0, 2**32), share=st.sampled_from([0.0, 0.15, 0.4]))
     def begin(self, seed, share):
         self.model = Model()
+        # Nothing is left of the sequence before: the same choices have the same outcome again.
+        self.generator = random.Random(seed)
+        self.clock.reset()
         type(self).new_table()
         self.chaos = Chaos(random.Random(seed), share)
         self.api.table._client.meta.events.register_last(
@@ -391,6 +393,9 @@ class Clock:
     """A clock that only the test moves; `behind` is how far this machine's is off."""
 
     def __init__(self):
+        self.reset()
+
+    def reset(self):
         self.true = 1_900_000_000_000_000
         self.behind = 0
 

@@ -66,6 +66,7 @@ def delete(target: Target, *, confirmed: bool, with_data: bool) -> int:
         for each in deletions:
             if not each.planned.after_app:
                 _delete_stack(each.stack)
+        _forget_version(account, target)
         if with_data:
             for each, left in data:
                 _delete_data(each.account, left)
@@ -105,7 +106,15 @@ def _delete_app(account: Account, target: Target, outputs: Mapping[str, str]) ->
     app.run_chalice(account, target, "delete", environment)
     for name in deployed.forget_lost(account, target.directory, target.stage):
         progress.warning(f"the account has no {name} any more: taken out of Chalice's state")
-    store.write(replace(state, app=None, current=None))
+    store.write(replace(state, app=None))
+
+
+def _forget_version(account: Account, target: Target) -> None:
+    """Note that no version is deployed; they can still be gone back to after another deployment."""
+    store = StateStore(account, target.part.name, target.stage)
+    state = store.read()
+    if state.current is not None:
+        store.write(replace(state, current=None))
 
 
 def _delete_data(account: Account, data: Sequence[Retained]) -> None:

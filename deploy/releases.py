@@ -86,7 +86,7 @@ def make(account: Account, directory: Path, package: Path, *, per_operation: boo
         0,
         f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC",
         this_process(),
-        _commit(directory),
+        commit_of(directory),
         source_key,
         artifacts.upload(account, package).rpartition("/")[2],
         code_digest(package),
@@ -103,7 +103,12 @@ def with_release(releases: Sequence[Release], release: Release) -> tuple[tuple[R
     for index, known in enumerate(releases):
         if known.is_same(release):
             # Its package may have been packed again, with the same content.
-            again = replace(release, version=known.version, time=known.time, by=known.by)
+            again = replace(
+                known,
+                package=release.package,
+                code_sha256=release.code_sha256,
+                package_bytes=release.package_bytes,
+            )
             return (*releases[:index], again, *releases[index + 1 :]), known.version
     version = 1 + max((known.version for known in releases), default=0)
     return (*releases, replace(release, version=version))[-_KEPT:], version
@@ -164,16 +169,19 @@ def _files(directory: Path) -> Iterator[Path]:
             yield path
 
 
-def _commit(directory: Path) -> str:
-    """Return the commit that is checked out, with a + where files differ; empty without git."""
+def commit_of(directory: Path) -> str:
+    """Return the commit that is checked out, with a + where the part differs; empty without git."""
     try:
-        described = subprocess.run(
-            ["git", "describe", "--always", "--dirty=+", "--exclude=*"],
-            cwd=directory,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        commit = _git(directory, "rev-parse", "--short", "HEAD")
+        # What is recorded of a stack's outputs is no change of the part.
+        differs = commit and _git(directory, "status", "--porcelain", "--", ".", ":!.chalice")
     except FileNotFoundError:
         return ""
-    return described.stdout.strip()
+    return f"{commit}+" if differs else commit
+
+
+def _git(directory: Path, *arguments: str) -> str:
+    process = subprocess.run(
+        ["git", *arguments], cwd=directory, capture_output=True, text=True, check=False
+    )
+    return process.stdout.strip()

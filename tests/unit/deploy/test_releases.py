@@ -1,4 +1,5 @@
 import os
+import subprocess
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -56,12 +57,12 @@ def test_the_same_content_packed_again_is_the_same_version() -> None:
     known, second = releases.with_release(known, other)
     assert (first, second) == (1, 2)
 
-    again = replace(RELEASE, code_sha256="packed again", time="later", by="bob")
+    again = replace(RELEASE, code_sha256="packed again", time="later", by="bob", commit="")
     known, version = releases.with_release(known, again)
 
     assert version == 1
     assert [release.version for release in known] == [1, 2]
-    assert (known[0].code_sha256, known[0].time) == ("packed again", RELEASE.time)
+    assert known[0] == replace(RELEASE, version=1, code_sha256="packed again")
 
 
 def test_the_oldest_versions_are_forgotten_and_their_numbers_are_not_used_again() -> None:
@@ -93,3 +94,26 @@ def test_a_package_is_known_by_its_content_not_by_when_it_was_packed(tmp_path: P
     with zipfile.ZipFile(packages[1], "a") as archive:
         archive.writestr("more.py", "")
     assert content_digest(packages[0]) != content_digest(packages[1])
+
+
+def test_a_version_says_which_commit_it_was_made_from(tmp_path: Path) -> None:
+    folder = part(tmp_path / "shop")
+    assert releases.commit_of(folder) == ""
+    git(tmp_path, "init", "--quiet")
+    git(tmp_path, "add", "--all")
+    git(tmp_path, "commit", "--quiet", "--message", "first")
+    commit = git(tmp_path, "rev-parse", "--short", "HEAD")
+
+    # The outputs of a stack are recorded by a deployment itself.
+    (folder / ".chalice" / "config.json").write_text('{"stages": {}}')
+    assert releases.commit_of(folder) == commit
+    (folder / "lib" / "a.py").write_text("A = 2\n")
+    assert releases.commit_of(folder) == f"{commit}+"
+
+
+def git(folder: Path, *arguments: str) -> str:
+    settings = ["-c", "user.name=a", "-c", "user.email=a@example.com"]
+    ran = subprocess.run(
+        ["git", *settings, *arguments], cwd=folder, capture_output=True, text=True, check=True
+    )
+    return ran.stdout.strip()

@@ -84,11 +84,11 @@ def deploy_functions(account: Account, target: Target, outputs: Mapping[str, str
     with tempfile.TemporaryDirectory() as folder:
         made = package(target, outputs, Path(folder))
         code = artifacts.upload(account, made.code)
+        template = made.template(stack.name, code, target.stacks[0].template.tags)
+        progress.heading(f"stack {stack.name} in {account}")
+        functions = stacks.deploy_stack(stack, template)
         store = StateStore(account, target.part.name, target.stage)
         store.write(_released(account, target, store.read(), made.code, per_operation=True))
-    template = made.template(stack.name, code, target.stacks[0].template.tags)
-    progress.heading(f"stack {stack.name} in {account}")
-    functions = stacks.deploy_stack(stack, template)
     return _address(account, functions["RestAPIId"], functions["EndpointURL"])
 
 

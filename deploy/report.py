@@ -67,9 +67,10 @@ def _show_function(plan: FunctionPlan) -> None:
 
 def _show_rights(rights: RightsChange) -> None:
     for right in rights.added:
-        progress.alert(f"add right  {right}")
+        (progress.line if right.denies else progress.alert)(f"add right  {right}")
     for right in rights.removed:
-        progress.line(f"remove right  {right}")
+        # Less is denied: somebody may do more.
+        (progress.alert if right.denies else progress.line)(f"remove right  {right}")
 
 
 def _size(size: int | None) -> str:

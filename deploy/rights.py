@@ -26,6 +26,11 @@ class Right:
     principal: str = ""
     condition: str = ""
 
+    @property
+    def denies(self) -> bool:
+        """Whether it takes a right away."""
+        return self.effect == "Deny"
+
     def __str__(self) -> str:
         text = f"{self.holder}: {self.effect.lower()} {self.action}"
         if self.principal:

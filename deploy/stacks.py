@@ -7,10 +7,13 @@ from botocore.exceptions import ClientError
 
 from deploy import artifacts, parts, progress
 from deploy.account import Account
-from deploy.errors import DeployError
+from deploy.errors import DeployError, DeployInterruptedError, StackError
 from deploy.parts import PlannedStack
 from deploy.stack import Stack
 from deploy.template import StackTemplate
+
+# Tries to make the bucket while others do, and seconds between them.
+_BUCKET_ATTEMPTS, _BUCKET_WAIT_SECONDS = 5, 2
 
 
 def deploy_planned(
@@ -30,16 +33,21 @@ def deploy_planned(
 def deploy_bucket(account: Account) -> None:
     """Create or update the account's bucket, unless it is as it should be."""
     stack, template = bucket_stack(account), bucket_template(account)
-    if stack.is_as(template):
-        return
-    progress.heading(f"stack {artifacts.STACK} in {account}")
-    try:
-        deploy_stack(stack, template)
-    except (ClientError, DeployError):
-        # The bucket is of all parts and stages: another deployment may have made it just now.
-        stack.settle(lambda event: progress.line(str(event)))
-        if not stack.is_as(template):
+    for left in reversed(range(_BUCKET_ATTEMPTS)):
+        if stack.is_as(template):
+            return
+        progress.heading(f"stack {artifacts.STACK} in {account}")
+        try:
+            deploy_stack(stack, template, is_locked=False)
+            return
+        except (DeployInterruptedError, StackError):
             raise
+        except (ClientError, DeployError):
+            # The bucket is of all parts and stages, and has their locks: another deployment may
+            # make it at the same moment, with a change set of its own.
+            if not left:
+                raise
+            time.sleep(_BUCKET_WAIT_SECONDS)
 
 
 def bucket_stack(account: Account) -> Stack:
@@ -81,17 +89,21 @@ def named(template: StackTemplate, account: Account) -> StackTemplate:
     return template.with_literal_names(account.account_id, account.region)
 
 
-def deploy_stack(stack: Stack, template: StackTemplate) -> dict[str, str]:
+def deploy_stack(
+    stack: Stack, template: StackTemplate, *, is_locked: bool = True
+) -> dict[str, str]:
     """Bring the stack up to date by a change set, tell its changes and events, return its outputs.
 
-    An operation that still runs, perhaps one of a deployment that was cut off, is waited for.
+    An operation that still runs, perhaps one of a deployment that was cut off, is waited for. Where
+    the stack `is_locked`, a change set that is there is left of one, too.
     """
     started = time.monotonic()
     stack.settle(lambda event: progress.line(str(event)))
     if stack.must_be_created_again():
         progress.warning("its creation failed before (ROLLBACK_COMPLETE): deleting what is left")
         stack.delete(lambda event: progress.line(str(event)))
-    stack.discard_left()
+    if is_locked:
+        stack.discard_left()
     change_set = stack.propose(template)
     if change_set.changes:
         for change in change_set.changes:

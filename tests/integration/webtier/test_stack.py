@@ -17,6 +17,8 @@ from webtier import build
 from webtier.options import Database, Nat, Options, ScheduledMinimum
 
 if TYPE_CHECKING:
+    from troposphere import Template
+
     from tests.conftest import DeployStack, EmbeddedAws
 
 STAGES = tomllib.loads(Path(build.__file__).with_name("stages.toml").read_text(encoding="utf-8"))
@@ -64,12 +66,12 @@ def stack(aws: EmbeddedAws, deploy_stack: DeployStack, unique: str, certificate:
 
 
 def planned(
-    aws: EmbeddedAws, stack: Stack, options: Options, parameters: dict[str, str] | None = None
+    aws: EmbeddedAws, stack: Stack, template: Template, parameters: dict[str, str] | None = None
 ) -> dict[str, tuple[str, str]]:
-    """What a change set to the template of these options would do, by logical id."""
+    """What a change set to the template would do, by logical id."""
     client = aws.client("cloudformation")
     given = {**ARTIFACT, CERTIFICATE: stack.certificate, **(parameters or {})}
-    body = json.dumps(build.template(options).to_dict(), separators=(",", ":"))
+    body = json.dumps(template.to_dict(), separators=(",", ":"))
     arn = client.create_change_set(
         StackName=stack.name,
         ChangeSetName=f"plan-{len(body)}",
@@ -115,21 +117,32 @@ def test_the_dashboard_shows_the_alarms_of_the_stack(aws: EmbeddedAws, stack: St
 
 
 def test_a_larger_database_is_changed_in_place(aws: EmbeddedAws, stack: Stack) -> None:
-    changes = planned(aws, stack, Options(), {"DatabaseClass": "db.m7g.large"})
+    changes = planned(aws, stack, build.template(Options()), {"DatabaseClass": "db.m7g.large"})
     assert changes["Database"] == ("Modify", "False")
     assert not any(replacement == "True" for _, replacement in changes.values())
-    assert planned(aws, stack, Options(storage_gib=50))["Database"] == ("Modify", "False")
+    larger = build.template(Options(storage_gib=50))
+    assert planned(aws, stack, larger)["Database"] == ("Modify", "False")
+
+
+def test_another_minor_version_of_the_engine_is_taken_in_place(
+    aws: EmbeddedAws, stack: Stack
+) -> None:
+    template = build.template(Options())
+    template.resources["Database"].EngineVersion = "18.4"
+    changes = planned(aws, stack, template)
+    assert changes["Database"] == ("Modify", "False")
+    assert not any(replacement == "True" for _, replacement in changes.values())
 
 
 def test_larger_instances_roll_through_the_group(aws: EmbeddedAws, stack: Stack) -> None:
-    changes = planned(aws, stack, Options(), {"InstanceType": "m7g.large"})
+    changes = planned(aws, stack, build.template(Options()), {"InstanceType": "m7g.large"})
     assert {"ApplicationTemplate", "Group"} <= changes.keys()
     assert not any(replacement == "True" for _, replacement in changes.values())
     assert "Database" not in changes
 
 
 def test_a_zone_more_only_adds(aws: EmbeddedAws, stack: Stack) -> None:
-    changes = planned(aws, stack, Options(zones=3))
+    changes = planned(aws, stack, build.template(Options(zones=3)))
     added = {name for name, (action, _) in changes.items() if action == "Add"}
     assert added >= {"ApplicationSubnetC", "DataSubnetC", "NatGatewayC", "PublicSubnetC"}
     assert not any(action == "Remove" for action, _ in changes.values())
@@ -139,7 +152,7 @@ def test_a_zone_more_only_adds(aws: EmbeddedAws, stack: Stack) -> None:
 
 
 def test_one_nat_gateway_less_leaves_everything_else(aws: EmbeddedAws, stack: Stack) -> None:
-    changes = planned(aws, stack, Options(nat=Nat.ONE))
+    changes = planned(aws, stack, build.template(Options(nat=Nat.ONE)))
     removed = {name for name, (action, _) in changes.items() if action == "Remove"}
     assert removed == {"NatAddressB", "NatGatewayB", "NatPortsBAlarm"}
     assert changes["ApplicationDefaultRouteB"][0] == "Modify"
@@ -147,7 +160,7 @@ def test_one_nat_gateway_less_leaves_everything_else(aws: EmbeddedAws, stack: St
 
 
 def test_another_range_asks_for_another_vpc(aws: EmbeddedAws, stack: Stack) -> None:
-    changes = planned(aws, stack, Options.from_table({"vpc-cidr": "10.9.0.0/16"}))
+    changes = planned(aws, stack, build.template(Options.from_table({"vpc-cidr": "10.9.0.0/16"})))
     assert changes["Vpc"] != ("Modify", "False")
     assert "DatabaseSubnets" in changes
 

@@ -42,6 +42,7 @@ PARAMETERS = {
     "`DatabaseClass`": "DatabaseClass",
     "`InstanceType`, `ImageId`": "InstanceType",
 }
+MINOR_VERSION = "a minor version of PostgreSQL"
 
 
 def documented() -> dict[str, str]:
@@ -115,7 +116,15 @@ def test_no_parameter_of_size_is_in_a_property_that_replaces(change: str) -> Non
 
 
 def test_every_row_of_the_table_is_held_against_the_schemas() -> None:
-    assert documented().keys() == CHANGES.keys() | PARAMETERS.keys()
+    assert documented().keys() == CHANGES.keys() | PARAMETERS.keys() | {MINOR_VERSION}
+
+
+@pytest.mark.parametrize("database", Database)
+def test_another_version_of_the_engine_replaces_no_database(database: Database) -> None:
+    chosen = replace(DEFAULT, database=database)
+    kind = resources_of(chosen)[database_of(chosen)]["Type"]
+    assert "EngineVersion" not in create_only(kind)
+    assert documented()[MINOR_VERSION] == "kept"
 
 
 def test_a_zone_more_or_less_replaces_nothing() -> None:

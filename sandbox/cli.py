@@ -234,6 +234,7 @@ def _running() -> Emulator:
 def _print_status(collected: status.Status) -> None:
     rows = [("endpoint", collected.endpoint), ("console", collected.console)]
     rows += [(f"{name} API", url) for name, url in collected.apis.items()]
+    rows += [("web tier", collected.webtier)] if collected.webtier else []
     rows += [(f"{name} account", number) for name, number in collected.accounts.items()]
     rows += [
         (f"stack {stack.name}", f"{stack.status} in {stack.account}") for stack in collected.stacks

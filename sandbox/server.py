@@ -46,13 +46,31 @@ def main() -> int:
     from hypercorn.config import Config
     from ministack import app as ministack
 
+    from sandbox.gaps import instances
+
     config = Config()
     config.bind = [f"127.0.0.1:{arguments.port}"]
     config.keep_alive_timeout = 75
     config.graceful_timeout = 1
     emulator = Emulator(os.getpid(), f"http://127.0.0.1:{arguments.port}", Path())
     application = cast("Framework", console.wrap(ministack.app, emulator))
-    asyncio.run(serve(application, config))
+
+    async def run() -> None:
+        stop = asyncio.Event()
+
+        def end() -> None:
+            # The signal is for the whole process group: instances end by themselves.
+            instances.leave()
+            stop.set()
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, end)
+        await serve(application, config, shutdown_trigger=stop.wait)
+
+    try:
+        asyncio.run(run())
+    finally:
+        gaps.stop_machines()
     return 0
 
 

@@ -31,6 +31,7 @@ class Status:
     endpoint: str
     console: str
     apis: dict[str, str]
+    webtier: str | None
     accounts: dict[str, str]
     stacks: list[Stack]
 
@@ -57,6 +58,7 @@ def collect(emulator: Emulator) -> Status:
         for account in environment.ACCOUNTS.values()
         for stack in client(emulator, "cloudformation", account).describe_stacks()["Stacks"]
     ]
+    names = {stack.name for stack in stacks}
     gateway = client(emulator, "apigateway", environment.WORKLOAD_ACCOUNT)
     identifiers = {api["name"]: api["id"] for api in gateway.get_rest_apis()["items"]}
     return Status(
@@ -67,6 +69,17 @@ def collect(emulator: Emulator) -> Status:
             for part in parts.CHALICE_PARTS
             if part in identifiers
         },
+        webtier=_webtier(emulator) if f"webtier-{parts.STAGE}" in names else None,
         accounts=dict(environment.ACCOUNTS),
         stacks=sorted(stacks, key=lambda stack: (stack.account, stack.name)),
     )
+
+
+def _webtier(emulator: Emulator) -> str | None:
+    """The URL of the web tier's load balancer; None while it is being made."""
+    cloudformation = client(emulator, "cloudformation", environment.WORKLOAD_ACCOUNT)
+    (stack,) = cloudformation.describe_stacks(StackName=f"webtier-{parts.STAGE}")["Stacks"]
+    for output in stack.get("Outputs", []):
+        if output["OutputKey"] == "LoadBalancerDnsName":
+            return f"http://{output['OutputValue']}"
+    return None

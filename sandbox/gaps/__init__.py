@@ -37,13 +37,17 @@ def install(*, lambda_python: Path, alarm_period_scale: float) -> None:
         alarms,
         asynchronous,
         authorization,
+        blocking_types,
         bucket_import,
         composite_alarms,
+        database_servers,
         databases,
         deliveries,
         events,
         firewall_types,
         functions,
+        instances,
+        load_balancers,
         machine_images,
         network_types,
         oam,
@@ -68,12 +72,25 @@ def install(*, lambda_python: Path, alarm_period_scale: float) -> None:
     firewall_types.install()
     machine_images.install()
     bucket_import.install()
+    blocking_types.install()
     databases.install()
+    database_servers.install(period_scale=alarm_period_scale)
+    load_balancers.install(period_scale=alarm_period_scale)
+    instances.install(period_scale=alarm_period_scale)
     oam.install()
     composite_alarms.install(period_scale=alarm_period_scale)
     alarms.install(period_scale=alarm_period_scale)
     queue_metrics.install(period_scale=alarm_period_scale)
-    _reset_with_emulator(oam.reset, alarms.reset, composite_alarms.reset)
+    _reset_with_emulator(oam.reset, alarms.reset, composite_alarms.reset, stop_machines)
+
+
+def stop_machines() -> None:
+    """End what runs outside of this process: instances, databases, what listens for them."""
+    from sandbox.gaps import database_servers, instances, load_balancers
+
+    instances.reset()
+    load_balancers.reset()
+    database_servers.reset()
 
 
 def _reset_with_emulator(*forget: Callable[[], None]) -> None:

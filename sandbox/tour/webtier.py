@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections import defaultdict
+import uuid
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
+import httpx
+
 from sandbox.parts import STAGE
+from sandbox.tour.report import StepFailure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from sandbox.tour.context import Context
-    from sandbox.tour.report import Report
+    from sandbox.tour.report import Report, Step
 
 STACK = f"webtier-{STAGE}"
 
@@ -59,6 +63,15 @@ def tour(context: Context, report: Report) -> None:
         step.check(database["MultiAZ"] and database["StorageEncrypted"], "it is not as promised")
         step.check(not database["PubliclyAccessible"], "the database is public")
 
+    with report.step("webtier: people use it; each page says which instance answered") as step:
+        _use(context, step)
+
+    with report.step("webtier: an instance is lost; the other answers, a new one comes") as step:
+        _lose_an_instance(context, step)
+
+    with report.step("webtier: the database fails over; pages say so, and are back") as step:
+        _fail_over(context, step)
+
     with report.step("webtier: demand adds and removes instances") as step:
         policies = context.client("autoscaling").describe_policies(
             AutoScalingGroupName=_group(context, _resources(context))["AutoScalingGroupName"]
@@ -87,6 +100,84 @@ def tour(context: Context, report: Report) -> None:
         step.evidence("delivered", f"{message['AlarmName']} is {message['NewStateValue']}")
         step.check(message["AlarmName"] == name, "another alarm's message came")
         cloudwatch.set_alarm_state(AlarmName=name, StateValue="OK", StateReason="The tour is over.")
+
+
+def _use(context: Context, step: Step) -> None:
+    with _browser(context) as site:
+        step.evidence("web tier", context.deployed.webtier)
+        note = {"id": str(uuid.uuid4()), "text": "A note of the tour"}
+        for attempt in ("POST /notes", "sent again"):
+            posted = site.post("/notes", data=note)
+            step.evidence(attempt, f"{posted.status_code} to {posted.headers.get('location')}")
+            step.check(posted.status_code == 303, f"expected 303: {posted.text}")
+        page = site.get(f"/notes/{note['id']}")
+        step.check(note["text"] in page.text, "the note is not there")
+        answered = step.wait("both instances", _both(site), timeout=30)
+        for instance, zone in sorted(answered.items()):
+            step.evidence("answered by", f"{instance} in {zone}")
+        step.check(len(set(answered.values())) == 2, "both are in one zone")
+
+
+def _lose_an_instance(context: Context, step: Step) -> None:
+    stack = _resources(context)
+    lost = _group(context, stack)["Instances"][0]["InstanceId"]
+    targets = stack["AWS::ElasticLoadBalancingV2::TargetGroup"][0]
+    context.client("ec2").terminate_instances(InstanceIds=[lost])
+    step.evidence("terminated", lost)
+
+    def replaced() -> list[str] | None:
+        statuses.update([site.get("/").status_code])
+        described = context.client("elbv2").describe_target_health(TargetGroupArn=targets)
+        healthy = [
+            found["Target"]["Id"]
+            for found in described["TargetHealthDescriptions"]
+            if found["TargetHealth"]["State"] == "healthy"
+        ]
+        return healthy if len(healthy) == 2 and lost not in healthy else None
+
+    statuses: Counter[int] = Counter()
+    with _browser(context) as site:
+        healthy = step.wait("its replacement", replaced, timeout=60)
+    step.evidence("meanwhile", ", ".join(f"{n} × {status}" for status, n in statuses.items()))
+    step.evidence("healthy", ", ".join(sorted(healthy)))
+    step.check(statuses.keys() <= {200, 502}, "people were told something else")
+
+
+def _fail_over(context: Context, step: Step) -> None:
+    database = _resources(context)["AWS::RDS::DBInstance"][0]
+    context.client("rds").reboot_db_instance(DBInstanceIdentifier=database, ForceFailover=True)
+    step.evidence("failover", database)
+    with _browser(context) as site:
+
+        def answers(status: int) -> httpx.Response | None:
+            answer = site.get("/")
+            return answer if answer.status_code == status else None
+
+        away = step.wait("the outage", lambda: answers(503), timeout=30)
+        retry = away.headers.get("retry-after")
+        step.evidence("GET /", f"{away.status_code}, Retry-After {retry}")
+        step.check("Back in a moment" in away.text, "the page does not say why")
+        back = step.wait("its end", lambda: answers(200), timeout=60)
+        step.evidence("GET /", back.status_code)
+        step.check("A note of the tour" in back.text, "the note is gone")
+
+
+def _browser(context: Context) -> httpx.Client:
+    """A client of the load balancer. Raises StepFailure where nothing is deployed."""
+    if context.deployed.webtier is None:
+        raise StepFailure("webtier is not deployed; `python -m deploy webtier --stage local`")
+    return httpx.Client(base_url=context.deployed.webtier, timeout=30)
+
+
+def _both(site: httpx.Client) -> Callable[[], dict[str, str] | None]:
+    seen: dict[str, str] = {}
+
+    def look() -> dict[str, str] | None:
+        health = site.get("/health").json()
+        seen[health["instance"]] = health["zone"]
+        return seen if len(seen) == 2 else None
+
+    return look
 
 
 def _resources(context: Context) -> dict[str, list[str]]:

@@ -74,6 +74,7 @@ def test_status_names_endpoint_accounts_and_nothing_deployed(
         "endpoint": empty,
         "console": f"{empty}/_sandbox/",
         "apis": {},
+        "webtier": None,
         "accounts": {"workload": "111111111111", "monitoring": "222222222222"},
         "stacks": [],
     }

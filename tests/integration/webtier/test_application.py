@@ -164,7 +164,7 @@ def test_a_note_of_the_longest_text_is_taken(client: FlaskClient) -> None:
     [
         ("/notes", {"text": "no id"}),
         ("/notes", {"id": "17", "text": "no UUID"}),
-        (f"/notes/{uuid.uuid4()}", {"text": "no version"}),
+        ("/notes/00000000-0000-4000-8000-000000000000", {"text": "no version"}),
     ],
 )
 def test_a_form_without_its_hidden_fields_is_a_bad_request(
@@ -268,6 +268,19 @@ def test_it_starts_while_the_database_is_down(
     assert client.get("/").status_code == 503
     database.server.start()
     eventually(lambda: client.get("/").status_code == 200)
+
+
+def test_warmed_up_it_has_its_connection_and_its_schema(
+    make_client: Callable[[], FlaskClient], outage: Callable[[], None], monkeypatch
+) -> None:
+    warm, cold = (make_client().application.extensions["database"] for _ in range(2))
+    warm.warm_up()
+    assert warm._pool.get_stats()["pool_size"] == 1
+    assert warm._migrated
+    outage()
+    monkeypatch.setattr(database_module, "WARM_UP", 0.5)
+    cold.warm_up()
+    assert not cold._migrated
 
 
 def test_connections_that_broke_while_idle_are_not_noticed(

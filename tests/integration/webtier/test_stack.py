@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+import uuid
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ import pytest
 from sandbox import environment
 from sandbox.environment import WORKLOAD_ACCOUNT
 from tests.conftest import template_source
+from tests.integration.webtier import small_artifact
 from webtier import build
 from webtier.options import Database, Nat, Options, ScheduledMinimum
 
@@ -24,11 +26,7 @@ if TYPE_CHECKING:
 STAGES = tomllib.loads(Path(build.__file__).with_name("stages.toml").read_text(encoding="utf-8"))
 LOCAL = Options.from_table(STAGES["local"]["options"])
 CERTIFICATE = "CertificateArn"
-ARTIFACT = {
-    "ArtifactBucket": "artifacts",
-    "ArtifactKey": "application.tar.gz",
-    "ArtifactSha256": "0" * 64,
-}
+ARTIFACT = small_artifact.PARAMETERS
 
 
 @dataclass(frozen=True)
@@ -50,19 +48,42 @@ def physical_ids(aws: EmbeddedAws, stack: str) -> dict[str, str]:
     }
 
 
-@pytest.fixture
-def certificate(aws: EmbeddedAws) -> str:
+@pytest.fixture(scope="module")
+def certificate(embedded_aws: EmbeddedAws) -> str:
     """The ARN of a certificate."""
-    requested = aws.client("acm").request_certificate(DomainName="www.example.com")
+    requested = embedded_aws.client("acm").request_certificate(DomainName="www.example.com")
     return str(requested["CertificateArn"])
 
 
-@pytest.fixture
-def stack(aws: EmbeddedAws, deploy_stack: DeployStack, unique: str, certificate: str) -> Stack:
-    """The stack of the default template."""
-    name = f"webtier-{unique}"
-    outputs = deploy_stack(name, build.template(Options()), ARTIFACT | {CERTIFICATE: certificate})
-    return Stack(name, certificate, outputs, physical_ids(aws, name))
+@pytest.fixture(scope="module", autouse=True)
+def instances_have_something_to_run(embedded_aws: EmbeddedAws) -> None:
+    small_artifact.put(embedded_aws)
+
+
+@pytest.fixture(scope="module")
+def stack(embedded_aws: EmbeddedAws, certificate: str) -> Stack:
+    """The stack of the default template, for tests that leave it as it is.
+
+    It is protected from deletion; the embedded AWS ends what runs of it when it ends.
+    """
+    name = f"webtier-{uuid.uuid4().hex[:12]}"
+    client = embedded_aws.client("cloudformation")
+    body = json.dumps(build.template(Options()).to_dict(), separators=(",", ":"))
+    client.create_stack(
+        StackName=name,
+        **template_source(embedded_aws, WORKLOAD_ACCOUNT, name, body),
+        Parameters=[
+            {"ParameterKey": key, "ParameterValue": value}
+            for key, value in (ARTIFACT | {CERTIFICATE: certificate}).items()
+        ],
+        Capabilities=["CAPABILITY_NAMED_IAM"],
+    )
+    client.get_waiter("stack_create_complete").wait(
+        StackName=name, WaiterConfig={"Delay": 0.2, "MaxAttempts": 600}
+    )
+    (made,) = client.describe_stacks(StackName=name)["Stacks"]
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in made["Outputs"]}
+    return Stack(name, certificate, outputs, physical_ids(embedded_aws, name))
 
 
 def planned(
@@ -82,7 +103,7 @@ def planned(
         Capabilities=["CAPABILITY_NAMED_IAM"],
     )["Id"]
     client.get_waiter("change_set_create_complete").wait(
-        ChangeSetName=arn, WaiterConfig={"Delay": 0.1, "MaxAttempts": 100}
+        ChangeSetName=arn, WaiterConfig={"Delay": 0.1, "MaxAttempts": 600}
     )
     pages = client.get_paginator("describe_change_set").paginate(ChangeSetName=arn)
     changes = [change["ResourceChange"] for page in pages for change in page["Changes"]]
@@ -293,7 +314,7 @@ def test_the_local_stage_serves_http_and_gains_its_certificate_with_an_update(
         Capabilities=["CAPABILITY_NAMED_IAM"],
     )
     client.get_waiter("stack_update_complete").wait(
-        StackName=name, WaiterConfig={"Delay": 0.2, "MaxAttempts": 100}
+        StackName=name, WaiterConfig={"Delay": 0.2, "MaxAttempts": 600}
     )
     by_port = listeners(aws, balancer)
     protocols = {port: listener["Protocol"] for port, listener in by_port.items()}

@@ -26,8 +26,10 @@ if TYPE_CHECKING:
 
 # Seconds. A request that gets no connection within the first is answered 503; for the second
 # after that the next ones are, at once: threads that wait for nothing are none for health checks.
-PATIENCE = 2.0
+PATIENCE = 3.0
 REST = 1.0
+# How long a new process waits for its first connection before it takes requests.
+WARM_UP = 10.0
 # The pool doubles the time between its attempts up to this, then starts again with a request.
 RECONNECT_LIMIT = 4.0
 # Eight threads in each of two processes of up to a dozen instances stay below the database's 200.
@@ -98,6 +100,13 @@ class Database:
             raise UnavailableError(str(error)) from error
         except _LOST as error:
             raise UnavailableError(str(error)) from error
+
+    def warm_up(self) -> None:
+        """Connect before there are requests, which would have to wait for it; not for ever."""
+        with contextlib.suppress(PoolTimeout):
+            self._pool.open(wait=True, timeout=WARM_UP)
+        with contextlib.suppress(UnavailableError), self.transaction():
+            pass
 
     def close(self) -> None:
         """Close every connection."""

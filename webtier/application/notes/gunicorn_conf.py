@@ -45,6 +45,11 @@ logconfig_dict = {
 }
 
 
+def post_worker_init(worker: Any) -> None:
+    """Connect to the database before the first request is taken."""
+    worker.wsgi.extensions["database"].warm_up()
+
+
 def worker_exit(_server: Any, worker: Any) -> None:
     """Close the database's connections: left alone, their threads would hold up the exit."""
     application = getattr(worker, "wsgi", None)

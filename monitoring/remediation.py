@@ -226,6 +226,7 @@ def _add_role(template: Template, stage: str) -> None:
                     "Effect": "Allow",
                     "Principal": {"Service": "lambda.amazonaws.com"},
                     "Action": "sts:AssumeRole",
+                    "Condition": {"StringEquals": {"aws:SourceAccount": Ref("AWS::AccountId")}},
                 }
             ),
             Policies=[
@@ -244,22 +245,17 @@ def _add_role(template: Template, stage: str) -> None:
                             GetAtt("ActionsTable", "Arn"),
                         ),
                         policies.allow(
-                            "TakeMessagesAndLookAgain",
+                            "TakeMessages",
                             [
-                                "sqs:ChangeMessageVisibility",
                                 "sqs:DeleteMessage",
                                 "sqs:GetQueueAttributes",
                                 "sqs:ReceiveMessage",
-                                "sqs:SendMessage",
                             ],
                             GetAtt("Actions", "Arn"),
                         ),
+                        policies.allow("LookAgain", ["sqs:SendMessage"], GetAtt("Actions", "Arn")),
                         policies.allow("TellWhatWasDone", ["sns:Publish"], Ref(topic("warning"))),
-                        policies.allow(
-                            "UseTheKey",
-                            ["kms:Decrypt", "kms:GenerateDataKey"],
-                            GetAtt("Key", "Arn"),
-                        ),
+                        *_uses_of_the_key(name),
                         policies.allow(
                             "Log", ["logs:CreateLogStream", "logs:PutLogEvents"], Sub(log)
                         ),
@@ -269,6 +265,32 @@ def _add_role(template: Template, stage: str) -> None:
             Tags=naming.tags(),
         )
     )
+
+
+def _uses_of_the_key(function: str) -> list[policies.Statement]:
+    """Return the statements that allow the key for the table, the topic and the environment alone.
+
+    Each service says in the encryption context what it uses the key for: "DynamoDB encryption
+    context" in the Amazon DynamoDB developer guide, "Key management" in the Amazon SNS developer
+    guide, "Securing Lambda environment variables" in the AWS Lambda developer guide.
+    """
+    arn = f"arn:${{AWS::Partition}}:lambda:${{AWS::Region}}:${{AWS::AccountId}}:function:{function}"
+    return [
+        {
+            **policies.allow(sid, actions, GetAtt("Key", "Arn")),
+            "Condition": {"StringEquals": {f"kms:EncryptionContext:{key}": value}},
+        }
+        for sid, actions, key, value in (
+            ("DecryptTheTable", ["kms:Decrypt"], "aws:dynamodb:tableName", Ref("ActionsTable")),
+            (
+                "EncryptForTheTopic",
+                ["kms:Decrypt", "kms:GenerateDataKey"],
+                "aws:sns:topicArn",
+                Ref(topic("warning")),
+            ),
+            ("DecryptTheEnvironment", ["kms:Decrypt"], "aws:lambda:FunctionArn", Sub(arn)),
+        )
+    ]
 
 
 def _add_function(template: Template, stage: str) -> None:

@@ -94,8 +94,11 @@ def start(
     port: int,
     alarm_period_scale: float = ALARM_PERIOD_SCALE,
     exit_with_parent: bool = True,
+    record: Path | None = None,
 ) -> Emulator:
     """Start the embedded AWS with all its files in `directory`, and wait until it answers.
+
+    It writes what IAM decides on into the file `record`, where one is named (`sandbox.calls`).
 
     Raises EmulatorError, with nothing left running and no directory, where it does not.
     """
@@ -114,6 +117,7 @@ def start(
                 [sys.executable, "-m", "sandbox.server", "--port", str(port)]
                 + ["--lambda-python", str(interpreter)]
                 + ["--alarm-period-scale", str(alarm_period_scale)]
+                + (["--record", str(record)] if record else [])
                 + (["--exit-with-parent"] if exit_with_parent else []),
                 cwd=ROOT,
                 env=_server_environment(directory, port),

@@ -25,6 +25,7 @@ def main() -> int:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--lambda-python", type=Path, required=True)
     parser.add_argument("--alarm-period-scale", type=float, required=True)
+    parser.add_argument("--record", type=Path, help="write what IAM decides on into this file")
     parser.add_argument("--exit-with-parent", action="store_true")
     arguments = parser.parse_args()
     if arguments.exit_with_parent:
@@ -34,6 +35,11 @@ def main() -> int:
     from sandbox.emulator import Emulator
 
     try:
+        gaps.check_version()
+        if arguments.record:
+            from sandbox import calls
+
+            calls.install(arguments.record)
         gaps.install(
             lambda_python=arguments.lambda_python,
             alarm_period_scale=arguments.alarm_period_scale,

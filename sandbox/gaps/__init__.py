@@ -17,20 +17,25 @@ if TYPE_CHECKING:
 SUPPORTED_VERSION = "1.5.33"
 
 
-def install(*, lambda_python: Path, alarm_period_scale: float) -> None:
-    """Install every filler into this process's MiniStack.
-
-    `lambda_python` is the interpreter that functions run under. Alarm periods are divided by
-    `alarm_period_scale`: with 30, a period of 60 seconds passes in two.
-
-    Raises RuntimeError where the installed MiniStack is not the supported version.
-    """
+def check_version() -> None:
+    """Raise RuntimeError where the installed MiniStack is not the supported version."""
     installed = version("ministack")
     if installed != SUPPORTED_VERSION:
         raise RuntimeError(
             f"MiniStack {installed} is installed, but the sandbox needs {SUPPORTED_VERSION}. "
             "Run `make setup`."
         )
+
+
+def install(*, lambda_python: Path, alarm_period_scale: float) -> None:
+    """Install every filler into this process's MiniStack.
+
+    `lambda_python` is the interpreter that functions run under. Alarm periods are divided by
+    `alarm_period_scale`: with 30, a period of 60 seconds passes in two.
+
+    Raises RuntimeError as `check_version` does.
+    """
+    check_version()
     # Imported here: MiniStack reads its settings when it is imported, and its version comes first.
     from sandbox.gaps import (
         access_logs,
@@ -43,17 +48,21 @@ def install(*, lambda_python: Path, alarm_period_scale: float) -> None:
         database_servers,
         databases,
         deliveries,
+        encryption,
         events,
         firewall_types,
         functions,
+        gateway_access,
         instances,
         load_balancers,
         machine_images,
+        missing_objects,
         network_types,
         oam,
         permissions,
         queue_metrics,
         rest_api,
+        throttling,
         transport,
         usage_plans,
     )
@@ -61,10 +70,13 @@ def install(*, lambda_python: Path, alarm_period_scale: float) -> None:
     transport.install()
     authorization.install()
     permissions.install()
+    encryption.install()
+    missing_objects.install()
     functions.install(python=lambda_python)
     asynchronous.install()
     rest_api.install()
     access_logs.install()
+    gateway_access.install()
     usage_plans.install()
     events.install()
     deliveries.install(period_scale=alarm_period_scale)
@@ -81,7 +93,9 @@ def install(*, lambda_python: Path, alarm_period_scale: float) -> None:
     composite_alarms.install(period_scale=alarm_period_scale)
     alarms.install(period_scale=alarm_period_scale)
     queue_metrics.install(period_scale=alarm_period_scale)
-    _reset_with_emulator(oam.reset, alarms.reset, composite_alarms.reset, stop_machines)
+    _reset_with_emulator(
+        oam.reset, alarms.reset, composite_alarms.reset, throttling.reset, stop_machines
+    )
 
 
 def stop_machines() -> None:

@@ -1,13 +1,16 @@
-"""What a search for alarms is authorised for.
+"""What requests are authorised for: a search for alarms, a function's reserved concurrency.
 
 AWS: DescribeAlarms and DescribeAlarmHistory are checked against the ARN `alarm:*` of the account.
-Source: Service authorization reference, "Actions, resources, and condition keys for Amazon
-CloudWatch",
-https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatch.html.
+Getting, putting and deleting a function's reserved concurrency are three actions. Source: Service
+authorization reference, "Actions, resources, and condition keys for Amazon CloudWatch",
+https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatch.html, and
+"… for AWS Lambda",
+https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html.
 
-MiniStack 1.5.33: checks them against `*`, so a policy on the account's alarms allows no search.
+MiniStack 1.5.33: checks the searches against `*`, so a policy on the account's alarms allows none,
+and takes all three for lambda:PutFunctionConcurrency.
 
-The filler: that ARN.
+The filler: that ARN, and the three actions.
 """
 
 from __future__ import annotations
@@ -20,12 +23,35 @@ from ministack.core import iam_actions
 # What is checked against all alarms of the account.
 SEARCHES = {"DescribeAlarms", "DescribeAlarmHistory"}
 
+CONCURRENCY = {
+    "DELETE": "lambda:DeleteFunctionConcurrency",
+    "GET": "lambda:GetFunctionConcurrency",
+    "PUT": "lambda:PutFunctionConcurrency",
+}
+
 _extract_resource_arn = iam_actions.extract_resource_arn
+_extract_iam_action = iam_actions.extract_iam_action
 
 
 def install() -> None:
-    """Take over the resource of a search."""
+    """Take over the resource of a search and the action on a concurrency."""
     iam_actions.extract_resource_arn = extract_resource_arn
+    iam_actions.extract_iam_action = extract_iam_action
+
+
+def extract_iam_action(
+    service: str,
+    method: str,
+    path: str,
+    headers: dict[str, str],
+    body: bytes,
+    query: dict[str, Any],
+) -> str | None:
+    """The action that a request needs; None where it needs none."""
+    if service == "lambda" and path.rstrip("/").endswith("/concurrency"):
+        return CONCURRENCY.get(method)
+    action: str | None = _extract_iam_action(service, method, path, headers, body, query)
+    return action
 
 
 def extract_resource_arn(

@@ -17,8 +17,8 @@ it cannot deliver. It takes a bus's ARN for its name in the caller's own account
 has no AWS::Events::EventBusPolicy.
 
 The filler: the check before the emulator's own delivery, and the queue after it. Nothing fails for
-a while and then succeeds here, so the retry policy of a target has nothing to do. A target's role
-has to be there, and is not asked what it may do.
+a while and then succeeds here, so the retry policy of a target has nothing to do. The role of a
+target is asked whether it may put events on a bus.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def invoke_target(
     target: dict[str, Any], event: dict[str, Any], rule: dict[str, Any], view: Any = None
 ) -> None:
     """Deliver a matched event, or put it into the target's dead-letter queue."""
-    problem = undeliverable(target["Arn"], rule["Arn"])
+    problem = undeliverable(target["Arn"], rule["Arn"], target.get("RoleArn"))
     if problem is None:
         _invoke_target(target, event, rule, view)
         return
@@ -89,8 +89,13 @@ def invoke_target(
     asynchronous.send_message(queue, json.dumps(view.event_with_detail()), attributes)
 
 
-def undeliverable(target_arn: str, rule_arn: str) -> tuple[str, str] | None:
-    """Why a target cannot be reached, as code and message; None where it can be."""
+def undeliverable(
+    target_arn: str, rule_arn: str, role_arn: str | None = None
+) -> tuple[str, str] | None:
+    """Why a target cannot be reached, as code and message; None where it can be.
+
+    `role_arn` is the role that EventBridge takes on to reach it.
+    """
     account = get_account_id()
     service = parse_arn(target_arn).service
     if service == "lambda":
@@ -107,6 +112,8 @@ def undeliverable(target_arn: str, rule_arn: str) -> tuple[str, str] | None:
         exists = bus_exists(target_arn)
         # The rule was matched in this account, with the event's own source.
         allowed = exists and may_put(target_arn, None)
+        if allowed and role_arn:
+            allowed = permissions.role_allows(role_arn, "events:PutEvents", target_arn)
     else:
         return None
     if not exists:

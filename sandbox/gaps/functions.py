@@ -28,7 +28,7 @@ from typing import Any
 from ministack.core import lambda_runtime
 from ministack.services import cloudwatch, lambda_svc
 
-from sandbox.gaps import function_worker
+from sandbox.gaps import encryption, function_worker
 
 # How long after its answer a function's last log lines may take to arrive, in seconds.
 LOG_LIMIT = 1.0
@@ -73,7 +73,15 @@ def execute(function: dict[str, Any], event: object, request_id: str) -> dict[st
         return failed(error_document(message, "Runtime.InvalidLayers", request_id))
     lambda_svc._ensure_reaper_thread()
     name, version = config["FunctionName"], config.get("Version", "$LATEST")
-    worker, _ = lambda_svc.acquire_worker(name, config, function["code_zip"], qualifier=version)
+    worker, source = lambda_svc.acquire_worker(
+        name, config, function["code_zip"], qualifier=version
+    )
+    account, region = lambda_svc._account_region_from_function_config(config)
+    if source == "spawn" and not encryption.may_decrypt_environment(config):
+        lambda_svc.release_worker(worker)
+        lambda_svc.invalidate_worker(name, qualifier=version, account=account, region=region)
+        message = "Lambda was unable to decrypt the environment variables: KMS access was denied."
+        return failed(error_document(message, "KMSAccessDeniedException", request_id))
     try:
         answer = worker.invoke(
             event,
@@ -82,7 +90,6 @@ def execute(function: dict[str, Any], event: object, request_id: str) -> dict[st
             invoked_function_arn=config["FunctionArn"],
         )
     except Exception as error:  # a package that cannot start is the function's failure
-        account, region = lambda_svc._account_region_from_function_config(config)
         lambda_svc.invalidate_worker(name, qualifier=version, account=account, region=region)
         worker = None
         return failed(error_document(str(error), "Runtime.ExitError", request_id))

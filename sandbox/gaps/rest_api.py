@@ -32,7 +32,7 @@ from ministack.core.responses import get_account_id, get_region, new_uuid, reque
 from ministack.services import apigateway_v1, cloudwatch
 from ministack.services.cloudformation import provisioners
 
-from sandbox.gaps import access_logs, permissions
+from sandbox.gaps import access_logs, permissions, throttling
 
 Response = tuple[int, dict[str, Any], bytes]
 
@@ -298,6 +298,8 @@ async def respond(
     try:
         if len(body or b"") > REQUEST_LIMIT:
             raise request_too_long()
+        if not throttling.admits(api_id, stage_name):
+            raise GatewayError("THROTTLED", "Too Many Requests", "TooManyRequestsException")
         response: Response = await _handle_execute(
             api_id, stage_name, method, path, headers, body, query
         )

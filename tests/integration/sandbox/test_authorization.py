@@ -9,10 +9,10 @@ from botocore.exceptions import ClientError
 
 @pytest.fixture
 def assume(aws, unique):
-    """Gives a CloudWatch client with the rights of one statement."""
+    """Gives a client, by default of CloudWatch, with the rights of one statement."""
     iam, count = aws.client("iam"), 0
 
-    def client(action, resource):
+    def client(action, resource, service="cloudwatch"):
         nonlocal count
         count += 1
         name = f"role-{unique}-{count}"
@@ -34,7 +34,7 @@ def assume(aws, unique):
         session = aws.client("sts").assume_role(RoleArn=role["Arn"], RoleSessionName="test")
         credentials = session["Credentials"]
         return boto3.client(
-            "cloudwatch",
+            service,
             aws_access_key_id=credentials["AccessKeyId"],
             aws_secret_access_key=credentials["SecretAccessKey"],
             aws_session_token=credentials["SessionToken"],
@@ -53,3 +53,21 @@ def test_a_search_for_alarms_needs_the_right_on_all_alarms(assume):
     )
     with pytest.raises(ClientError, match="not authorized to perform: cloudwatch:DescribeAlarms"):
         one.describe_alarms(AlarmNames=["none"])
+
+
+def test_the_reserved_concurrency_of_a_function_has_three_actions(assume, create_function):
+    arn = create_function("def handler(e, c): pass")
+    calls = {
+        "Put": ("put_function_concurrency", {"ReservedConcurrentExecutions": 1}),
+        "Get": ("get_function_concurrency", {}),
+        "Delete": ("delete_function_concurrency", {}),
+    }
+    for allowed in calls:
+        client = assume(f"lambda:{allowed}FunctionConcurrency", arn, "lambda")
+        for name, (operation, parameters) in calls.items():
+            call = getattr(client, operation)
+            if name == allowed:
+                call(FunctionName=arn, **parameters)
+            else:
+                with pytest.raises(ClientError, match=f"perform: lambda:{name}FunctionConcurrency"):
+                    call(FunctionName=arn, **parameters)

@@ -159,6 +159,17 @@ def test_a_bus_takes_what_its_policy_lets_in_from_another_account(
                     }
                 ],
             },
+            Policies=[
+                iam.Policy(
+                    PolicyName="forward",
+                    PolicyDocument={
+                        "Version": "2012-10-17",
+                        "Statement": [
+                            {"Effect": "Allow", "Action": "events:PutEvents", "Resource": arn}
+                        ],
+                    },
+                )
+            ],
         )
     )
     here.add_resource(

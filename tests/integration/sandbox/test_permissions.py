@@ -140,3 +140,49 @@ def test_an_alarm_needs_the_topics_policy_and_the_keys(aws, topic_of_an_alarm, r
     ring()
     message = json.loads(json.loads(receive(url)["Body"])["Message"])
     assert message["NewStateValue"] == "ALARM"
+
+
+def log_lines(aws, function):
+    client = aws.client("logs")
+    groups = client.describe_log_groups(logGroupNamePrefix=f"/aws/lambda/{function}")["logGroups"]
+    return [
+        event
+        for group in groups
+        for event in client.filter_log_events(logGroupName=group["logGroupName"])["events"]
+    ]
+
+
+@pytest.mark.parametrize("missing", ["logs:CreateLogGroup", "logs:PutLogEvents", None])
+def test_a_function_logs_what_its_role_may_log(aws, create_function, missing):
+    actions = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
+    allowed = [action for action in actions if action != missing]
+    arn = create_function(
+        "def handler(e, c): print('said')",
+        allowed=[{"Effect": "Allow", "Action": allowed, "Resource": "*"}],
+    )
+    aws.client("lambda").invoke(FunctionName=arn)
+    said = [line for line in log_lines(aws, arn.rsplit(":", 1)[-1]) if "said" in line["message"]]
+    assert bool(said) == (missing is None)
+
+
+@pytest.mark.parametrize(
+    "missing", ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
+)
+def test_a_queue_feeds_only_a_function_whose_role_may_take_from_it(
+    aws, create_function, create_queue, metric_sum, eventually, missing
+):
+    client, sqs = aws.client("lambda"), aws.client("sqs")
+    actions = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
+    taken = []
+    for allowed in (actions, [action for action in actions if action != missing]):
+        url, queue = create_queue()
+        arn = create_function(
+            "def handler(e, c): pass",
+            allowed=[{"Effect": "Allow", "Action": allowed, "Resource": queue}],
+        )
+        client.create_event_source_mapping(FunctionName=arn, EventSourceArn=queue)
+        sqs.send_message(QueueUrl=url, MessageBody="x")
+        taken.append(arn.rsplit(":", 1)[-1])
+    whole, lacking = taken
+    eventually(lambda: metric_sum("AWS/Lambda", "Invocations", FunctionName=whole) == 1)
+    assert metric_sum("AWS/Lambda", "Invocations", FunctionName=lacking) == 0

@@ -40,7 +40,7 @@ check: setup templates
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy $(PACKAGES)
-	@for part in $(CHALICE_PARTS); do (cd $$part && MYPYPATH=vendor:.. ../$(BIN)/mypy --config-file ../pyproject.toml $$(ls *.py) chalicelib vendor/problem_details) || exit 1; done
+	@for part in $(CHALICE_PARTS); do (cd $$part && MYPYPATH=vendor:.. ../$(BIN)/mypy --config-file ../pyproject.toml $$(ls *.py) chalicelib vendor/api_access vendor/problem_details) || exit 1; done
 	@$(BIN)/cfn-lint --include-experimental --include-checks I --configure-rule E3012:strict=true -- build/*.json
 	@$(BIN)/python -m tests.parliament.run build/*.json */.chalice/policy-*.json
 	@$(BIN)/python -m tests.checkov.run build/*.json

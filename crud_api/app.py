@@ -3,8 +3,9 @@
 import os
 from typing import Any, cast
 
-from chalice.app import Chalice, CORSConfig, IAMAuthorizer, Request, Response
+from chalice.app import Chalice, CORSConfig, Request, Response
 
+from api_access import caller
 from chalicelib import (
     batch_operations,
     batches,
@@ -28,9 +29,9 @@ table = ItemTable(
 cursor_keys = CursorKeys(clients.secrets_manager, settings.cursor_secret)
 
 app = Chalice(app_name="crud_api")
-if settings.cors_origin is not None:
+if settings.access.cors_origin is not None:
     app.api.cors = CORSConfig(
-        allow_origin=settings.cors_origin,
+        allow_origin=settings.access.cors_origin,
         allow_headers=["Idempotency-Key", "If-Match", "If-None-Match"],
         expose_headers=["ETag", "Idempotency-Replayed", "Location", "Retry-After"],
         max_age=600,
@@ -42,7 +43,7 @@ app.register_middleware(problem_middleware, "http")
 # has another one. requests.json_body reads the header where there is a body to read.
 ROUTE: dict[str, Any] = {
     "content_types": [],
-    "authorizer": IAMAuthorizer() if settings.iam_auth else None,
+    "authorizer": settings.access.authorizer(),
     "api_key_required": settings.api_keys,
 }
 
@@ -92,7 +93,7 @@ def list_items() -> Response:
     """List items, newest first."""
     request = json_request()
     query = requests.list_query(request)
-    scope = cursors.Scope(query.tag, requests.caller(request))
+    scope = cursors.Scope(query.tag, caller(request))
     deadline = requests.deadline(request)
     with operations.storage_problems():
         after = requests.position(query, scope, lambda name: cursor_keys.named(name, deadline))
@@ -169,7 +170,7 @@ def get_reference() -> Response:
 
 
 # Where CORS is on, Chalice answers OPTIONS on every path by itself.
-UNROUTED = [*routing.METHODS, *(["OPTIONS"] if settings.cors_origin is None else [])]
+UNROUTED = [*routing.METHODS, *(["OPTIONS"] if settings.access.cors_origin is None else [])]
 
 
 @app.route("/", methods=UNROUTED, **ROUTE)

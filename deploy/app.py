@@ -6,7 +6,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from deploy import artifacts, chalice, deployed, packaged, progress, record, releases, stacks
+from deploy import (
+    artifacts,
+    chalice,
+    deployed,
+    packaged,
+    progress,
+    record,
+    releases,
+    roles,
+    stacks,
+)
 from deploy.account import Account
 from deploy.discovery import Discovery
 from deploy.errors import DeployError, SettingsError
@@ -52,6 +62,10 @@ def deploy_app(account: Account, target: Target, outputs: Mapping[str, str]) -> 
     store = StateStore(account, target.part.name, target.stage)
     state = restore(account, target, store)
     run_chalice(account, target, "deploy")
+    for role in roles.confine(
+        account.client("iam"), target.directory, target.stage, account.account_id
+    ):
+        progress.line(f"role {role}: for this account alone")
     state = replace(state, app=deployed.read(target.directory, target.stage))
     if package := _deployed_package(account, target):
         state = _released(account, target, state, package, per_operation=False)
@@ -106,11 +120,26 @@ def package(
     return packaged.package(target.directory, target.stage, merged, folder, on_line)
 
 
-def record_outputs(target: Target, outputs: Mapping[str, str]) -> None:
-    """Record the outputs of the stack where Chalice reads them."""
+def record_outputs(account: Account, target: Target, outputs: Mapping[str, str]) -> None:
+    """Record the outputs of the stack where Chalice reads them.
+
+    Raises DeployError or SettingsError: somebody changed a role or a policy file by hand.
+    """
     progress.heading("outputs for Chalice")
     environment, policies = recordable(target, outputs)
-    changed = record.record(target.directory, target.stage, environment, policies)
+    roles.refuse_drift(
+        account.client("iam"), target.directory, target.app_name, target.stage, policies
+    )
+    auth = packaged.stage_config(target.directory, target.stage)["environment_variables"].get(
+        "API_AUTH", "iam"
+    )
+    changed = record.record(
+        target.directory,
+        target.stage,
+        environment,
+        policies,
+        target.gateway_settings.resource_policy(auth),
+    )
     for path in changed:
         progress.line(f"recorded {path.relative_to(target.directory.parent)}")
     if not changed:
@@ -125,7 +154,8 @@ def recordable(
     Raises SettingsError: the part refuses the outputs.
     """
     try:
-        environment = target.module.environment(outputs) | _gateway_environment(target)
+        environment: dict[str, str] = {"STAGE": target.stage}
+        environment |= target.module.environment(outputs) | _gateway_environment(target)
         policies: dict[str, dict[str, Any]] = target.module.policies(outputs)
     except target.part.errors(target.module) as error:
         raise SettingsError(

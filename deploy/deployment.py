@@ -58,7 +58,7 @@ def _deploy(accounts: Mapping[str | None, Account], target: Target, *, per_opera
             outputs = stacks.deploy_planned(accounts[planned.profile], planned, outputs)
     url = ""
     if target.part.chalice:
-        app.record_outputs(target, outputs)
+        app.record_outputs(account, target, outputs)
         if per_operation:
             url = app.deploy_functions(account, target, outputs)
         else:

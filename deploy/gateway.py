@@ -4,13 +4,16 @@ Chalice 1.34 has no setting for these, and each `chalice deploy` overwrites the 
 they are applied again after it. What is right already is not touched.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_network
 from typing import Any
 
 from deploy.errors import SettingsError
 
 _NUMBERS = {"rate_limit": float, "burst_limit": int}
+_ACCOUNT = re.compile(r"\d{12}")
 _PERIODS = ("DAY", "WEEK", "MONTH")
 
 
@@ -32,21 +35,71 @@ class UsagePlan:
 
 
 @dataclass(frozen=True)
+class Callers:
+    """Who may call the API beyond what its routes check.
+
+    `accounts` are other accounts whose roles may call a signed API, where their own policies let
+    them. `networks` are the address ranges calls have to come from; none is everywhere.
+    """
+
+    accounts: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class GatewaySettings:
     """The table `gateway` of a stage in stages.toml."""
 
     throttle: Throttle | None = None
     usage_plan: UsagePlan | None = None
+    callers: Callers | None = None
 
     @classmethod
     def of(cls, table: Mapping[str, Any]) -> "GatewaySettings":
         """Read the table. Raises SettingsError: a key is unknown or missing, or a value wrong."""
-        _refuse_unknown(table, {"throttle", "usage_plan"}, "gateway")
+        _refuse_unknown(table, {"callers", "throttle", "usage_plan"}, "gateway")
         throttle, plan = table.get("throttle"), table.get("usage_plan")
+        callers = table.get("callers")
         return cls(
             None if throttle is None else _throttle(throttle, "gateway.throttle"),
             None if plan is None else _usage_plan(plan),
+            None if callers is None else _callers(callers),
         )
+
+    def resource_policy(self, auth: str) -> dict[str, Any] | None:
+        """Return the API's resource policy, None where the stage says nothing of callers.
+
+        `auth` is the stage's API_AUTH. What it allows and denies is combined with what the routes
+        check: "How API Gateway resource policies affect authorization workflow", Amazon API Gateway
+        Developer Guide. Raises SettingsError: accounts are named, but calls are not signed.
+        """
+        if self.callers is None:
+            return None
+        accounts, networks = self.callers.accounts, list(self.callers.networks)
+        if accounts and auth != "iam":
+            raise SettingsError(
+                f"gateway.callers.accounts in stages.toml needs signed calls; API_AUTH is {auth!r}"
+            )
+        invoke = {"Action": "execute-api:Invoke", "Resource": "execute-api:/*"}
+        within = {"IpAddress": {"aws:SourceIp": networks}}
+        statements: list[dict[str, Any]] = []
+        if accounts:
+            roots = [f"arn:aws:iam::{account}:root" for account in accounts]
+            statements.append(
+                {"Sid": "Accounts", "Effect": "Allow", "Principal": {"AWS": roots}, **invoke}
+            )
+        if networks and auth != "iam":
+            # With a policy, a call that nobody signed needs an Allow of it.
+            statements.append(
+                {"Sid": "Networks", "Effect": "Allow", "Principal": "*", **invoke}
+                | {"Condition": within}
+            )
+        if networks:
+            statements.append(
+                {"Sid": "NoOthers", "Effect": "Deny", "Principal": "*", **invoke}
+                | {"Condition": {"NotIpAddress": {"aws:SourceIp": networks}}}
+            )
+        return {"Version": "2012-10-17", "Statement": statements}
 
 
 class Gateway:
@@ -209,6 +262,28 @@ def _usage_plan(table: object) -> UsagePlan:
     if table.get("period") not in _PERIODS:
         raise SettingsError(f"{name}.period in stages.toml must be one of {', '.join(_PERIODS)}")
     return UsagePlan(throttle, int(table["quota"]), table["period"])
+
+
+def _callers(table: object) -> Callers:
+    name = "gateway.callers"
+    if not isinstance(table, dict):
+        raise SettingsError(f"{name} in stages.toml is not a table")
+    _refuse_unknown(table, {"accounts", "networks"}, name)
+    accounts, networks = table.get("accounts", []), table.get("networks", [])
+    for key, values in (("accounts", accounts), ("networks", networks)):
+        if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+            raise SettingsError(f"{name}.{key} in stages.toml must be a list of texts")
+    if not accounts and not networks:
+        raise SettingsError(f"{name} in stages.toml names nobody: set accounts, networks or both")
+    for account in accounts:
+        if _ACCOUNT.fullmatch(account) is None:
+            raise SettingsError(f"{name}.accounts: {account!r} is no account of 12 digits")
+    for network in networks:
+        try:
+            ip_network(network)
+        except ValueError as error:
+            raise SettingsError(f"{name}.networks: {error}") from error
+    return Callers(tuple(accounts), tuple(networks))
 
 
 def _positive(value: object, name: str) -> None:

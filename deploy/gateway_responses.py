@@ -12,6 +12,7 @@ from typing import Any
 _FORBIDDEN = (403, "forbidden", "Forbidden")
 _INTERNAL = (500, "internal-server-error", "Internal Server Error")
 _TIMEOUT = (504, "gateway-timeout", "Gateway Timeout")
+_UNAUTHORIZED = (401, "unauthorized", "Unauthorized")
 _TOO_MANY = (429, "too-many-requests", "Too Many Requests")
 
 # Status, slug and title of each type that a Chalice API can meet. DEFAULT_4XX is what remains of a
@@ -19,6 +20,8 @@ _TOO_MANY = (429, "too-many-requests", "Too Many Requests")
 RESPONSE_TYPES: Mapping[str, tuple[int, str, str]] = {
     "ACCESS_DENIED": _FORBIDDEN,
     "API_CONFIGURATION_ERROR": _INTERNAL,
+    "AUTHORIZER_CONFIGURATION_ERROR": _INTERNAL,
+    "AUTHORIZER_FAILURE": _INTERNAL,
     "BAD_REQUEST_BODY": (400, "bad-request", "Bad Request"),
     "BAD_REQUEST_PARAMETERS": (400, "bad-request", "Bad Request"),
     "DEFAULT_4XX": _FORBIDDEN,
@@ -32,11 +35,13 @@ RESPONSE_TYPES: Mapping[str, tuple[int, str, str]] = {
     "QUOTA_EXCEEDED": _TOO_MANY,
     "RESOURCE_NOT_FOUND": (404, "not-found", "Not Found"),
     "THROTTLED": _TOO_MANY,
+    "UNAUTHORIZED": _UNAUTHORIZED,
     "UNSUPPORTED_MEDIA_TYPE": (415, "unsupported-media-type", "Unsupported Media Type"),
     "WAF_FILTERED": _FORBIDDEN,
 }
 
 _DETAILS = {
+    401: "Send a valid token of the API's user pool: Authorization: Bearer TOKEN.",
     429: "Too many requests: wait, then send it again.",
     500: "The server could not answer this request.",
     504: "The server did not answer in time. A write may have been done all the same.",
@@ -59,6 +64,7 @@ ACCESS_LOG_FORMAT = json.dumps(
         "integrationStatus": "$context.integration.status",
         "errorResponseType": "$context.error.responseType",
         "caller": "$context.identity.userArn",
+        "user": "$context.authorizer.claims.sub",
         "sourceIp": "$context.identity.sourceIp",
         "traceId": "$context.xrayTraceId",
     },
@@ -108,6 +114,9 @@ def _response(
     headers = {"Content-Type": "application/problem+json", "Cache-Control": "no-store"}
     if status in RETRY_AFTER_SECONDS:
         headers["Retry-After"] = str(RETRY_AFTER_SECONDS[status])
+    if status == _UNAUTHORIZED[0]:
+        # RFC 9110, section 15.5.2, asks for it.
+        headers["WWW-Authenticate"] = "Bearer"
     headers |= cors
     # API Gateway's own words, quoted by it, tell the caller what is wrong with a signature.
     text = "$context.error.messageString" if detail is None else json.dumps(detail)

@@ -335,6 +335,7 @@ def _deploy_statements() -> list[dict[str, Any]]:
                 "iam:DeleteRolePolicy",
                 "iam:GetRole",
                 "iam:GetRolePolicy",
+                "iam:ListAttachedRolePolicies",
                 "iam:ListRolePolicies",
                 "iam:PutRolePolicy",
                 "iam:TagRole",

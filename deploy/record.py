@@ -16,11 +16,17 @@ Document = Mapping[str, Any]
 
 
 def record(
-    directory: Path, stage: str, environment: Mapping[str, str], policies: Mapping[str, Document]
+    directory: Path,
+    stage: str,
+    environment: Mapping[str, str],
+    policies: Mapping[str, Document],
+    api_policy: Document | None = None,
 ) -> tuple[Path, ...]:
     """Write the stage's environment variables and policy documents, return the changed files.
 
     `directory` is the Chalice project. `policies` are keyed by the function's name in Chalice.
+    `api_policy` is the resource policy of the API; without one the API has none from here, and one
+    that the stage names itself in config.json stays.
     Other keys of config.json stay as they are and where they are; a file whose content is right
     is not touched. The policy files come first, so that config.json never names one that is not
     there.
@@ -33,6 +39,12 @@ def record(
     contents: dict[Path, Document] = {
         folder / f"policy-{stage}-{function}.json": policy for function, policy in policies.items()
     }
+    settings, own = config["stages"][stage], f"api-policy-{stage}.json"
+    if api_policy is not None:
+        contents[folder / own] = api_policy
+        settings["api_gateway_policy_file"] = own
+    elif settings.get("api_gateway_policy_file") == own:
+        del settings["api_gateway_policy_file"]
     return tuple(
         written
         for written, content in [*contents.items(), (path, config)]

@@ -62,7 +62,7 @@ def _deploy(account: Account, target: Target, release: Release) -> str:
                     f"the stack {stack.name} is not complete: deploy {target.part.name} first"
                 )
     app.refuse_elsewhere(account, target, per_operation=release.per_operation)
-    app.record_outputs(target, outputs)
+    app.record_outputs(account, target, outputs)
     deploy = app.deploy_functions if release.per_operation else app.deploy_app
     address = deploy(account, target, outputs)
     for planned in target.stacks:

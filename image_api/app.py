@@ -3,7 +3,7 @@
 import os
 from typing import TYPE_CHECKING, Any, cast
 
-from chalice.app import Chalice, CORSConfig, IAMAuthorizer, Response
+from chalice.app import Chalice, CORSConfig, Response
 
 from chalicelib import formats, images, keys, storage, telemetry
 from chalicelib.notifications import Notification, ends_at
@@ -30,13 +30,13 @@ store = storage.connect(settings.source_bucket, settings.destination_bucket, set
 app = Chalice(app_name="image_api", configure_logs=False)
 # API Gateway hands over every other type as text, which would damage the bytes.
 app.api.binary_types = sorted({*app.api.binary_types, *UPLOAD_TYPES})
-if settings.cors_origin:
+if settings.access.cors_origin:
     app.api.cors = CORSConfig(
-        allow_origin=settings.cors_origin, expose_headers=["Location", "Retry-After"]
+        allow_origin=settings.access.cors_origin, expose_headers=["Location", "Retry-After"]
     )
     app.register_middleware(cors_middleware(app.api.cors), "http")
 app.register_middleware(problem_middleware, "http")
-authorizer = IAMAuthorizer() if settings.api_auth == "iam" else None
+authorizer = settings.access.authorizer()
 
 
 @app.route("/images", methods=["POST"], content_types=UPLOAD_TYPES, authorizer=authorizer)

@@ -50,7 +50,7 @@ def document(routes: Routes) -> dict[str, Any]:
         },
         # Relative to where the document is: the root of the stage.
         "servers": [{"url": "."}],
-        "security": [{"sigv4": []}, {}],
+        "security": [{"sigv4": []}, {"userPool": []}, {}],
         "paths": paths,
         "components": {
             "schemas": schemas(),
@@ -62,9 +62,16 @@ def document(routes: Routes) -> dict[str, Any]:
                     "in": "header",
                     "name": "Authorization",
                     "description": "AWS Signature Version 4 for the service execute-api. Every "
-                    "stage asks for it but those with API_AUTH=none.",
+                    "stage asks for it but those with another API_AUTH.",
                     "x-amazon-apigateway-authtype": "awsSigv4",
-                }
+                },
+                "userPool": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": "A token of an Amazon Cognito user pool, where the stage has "
+                    "API_AUTH=cognito.",
+                },
             },
         },
     }

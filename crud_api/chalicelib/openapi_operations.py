@@ -14,6 +14,7 @@ from . import problems, requests
 from .idempotency import KEEP_SECONDS, MAX_KEY
 from .openapi_schemas import ENTITY_TAGS, ID_PATTERN, Schema
 
+UNAUTHORIZED = type_of_status(401)
 FORBIDDEN = type_of_status(403)
 NOT_FOUND = type_of_status(404)
 METHOD_NOT_ALLOWED = type_of_status(405)
@@ -22,7 +23,14 @@ INTERNAL_SERVER_ERROR = type_of_status(500)
 GATEWAY_TIMEOUT = type_of_status(504)
 REQUEST_TOO_LARGE = ProblemType("request-too-large", "The request is too large", 413)
 
-COMMON = (FORBIDDEN, REQUEST_TOO_LARGE, TOO_MANY_REQUESTS, INTERNAL_SERVER_ERROR, GATEWAY_TIMEOUT)
+COMMON = (
+    UNAUTHORIZED,
+    FORBIDDEN,
+    REQUEST_TOO_LARGE,
+    TOO_MANY_REQUESTS,
+    INTERNAL_SERVER_ERROR,
+    GATEWAY_TIMEOUT,
+)
 """What every request may get, from API Gateway or where something unexpected fails."""
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from chalice.app import Request
 
+from api_access import caller
 from problem_details import Problem
 
 from . import cursors, idempotency, problems, strict_json
@@ -33,19 +34,6 @@ class ListQuery:
 def deadline(request: Request) -> Deadline:
     """Return when the answer has to be ready."""
     return Deadline.of(request.lambda_context)
-
-
-def caller(request: Request) -> str:
-    """Return who signed the request, "" where nobody did.
-
-    The session of an assumed role is left out: a client that renews its credentials stays who it
-    is ("IAM identifiers", AWS IAM User Guide).
-    """
-    arn = request.context.get("identity", {}).get("userArn") or ""
-    kind, _, name = arn.rpartition(":")
-    if name.startswith("assumed-role/"):
-        name = name.rpartition("/")[0]
-    return f"{kind}:{name}" if arn else ""
 
 
 def check_accept(request: Request, media_type: str) -> None:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from api_access import Access, access_of
+
 DEFAULT_SHARDS = 4
 MAX_SHARDS = 128
 
@@ -17,44 +19,33 @@ class Settings:
 
     `table_name` is the DynamoDB table, `cursor_secret` the name of the secret in AWS Secrets
     Manager that signs cursors, `list_shards` over how many partitions each list is spread,
-    `iam_auth` whether callers sign their requests (SigV4), `cors_origin` the origin whose pages may
-    call the API (None: no page of another origin), and `api_keys` whether callers bring the API key
-    of a usage plan.
+    `access` who may call the API, and `api_keys` whether callers bring the API key of a usage plan.
     """
 
     table_name: str
     cursor_secret: str
     list_shards: int
-    iam_auth: bool
-    cors_origin: str | None
+    access: Access
     api_keys: bool = False
 
 
 def settings_of(environ: Mapping[str, str]) -> Settings:
-    """Read the settings. SettingsError names the variable that is wrong.
+    """Read the settings. SettingsError or AccessError names the variable that is wrong.
 
-    API_AUTH is `iam` and LIST_SHARDS is 4 unless they are set. CORS_ORIGIN may be `*` only
-    where API_AUTH is `none`.
+    API_AUTH is `iam` and LIST_SHARDS is 4 unless they are set.
     """
-    auth = environ.get("API_AUTH", "iam")
-    if auth not in ("iam", "none"):
-        raise SettingsError(f"API_AUTH is {auth!r}; it must be 'iam' or 'none'")
     api_keys = environ.get("API_KEYS", "none")
     if api_keys not in ("required", "none"):
         raise SettingsError(f"API_KEYS is {api_keys!r}; it must be 'required' or 'none'")
     shards = environ.get("LIST_SHARDS", str(DEFAULT_SHARDS))
     if not shards.isdecimal() or not 1 <= int(shards) <= MAX_SHARDS:
         raise SettingsError(f"LIST_SHARDS is {shards!r}; it must be 1 to {MAX_SHARDS}")
-    cors_origin = environ.get("CORS_ORIGIN") or None
-    if cors_origin == "*" and auth == "iam":
-        raise SettingsError("CORS_ORIGIN is '*'; with API_AUTH 'iam' it must name one origin")
     return Settings(
         table_name=_recorded(environ, "ITEMS_TABLE"),
         cursor_secret=_recorded(environ, "CURSOR_SECRET"),
         list_shards=int(shards),
-        iam_auth=auth == "iam",
+        access=access_of(environ),
         api_keys=api_keys == "required",
-        cors_origin=cors_origin,
     )
 
 

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from api_access import Access, access_of
+
 from .formats import MAX_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-AUTHORISATIONS = ("iam", "none")
 DEFAULT_MAX_UPLOAD_BYTES = 50_000_000
 MIB = 2**20
 # What the function `process` has in .chalice/config.json.
@@ -28,8 +29,7 @@ class SettingsError(ValueError):
 class Settings:
     """What differs from stage to stage.
 
-    `api_auth` is "iam" (requests signed with Signature Version 4) or "none" (open). `cors_origin`
-    is the origin whose pages may call the API, "*" for all, or "" for none. `max_upload_bytes` is
+    `access` says who may call the API. `max_upload_bytes` is
     the size of the largest upload. `cdn_base_url` is the URL below which a CDN serves the
     destination bucket, without a slash at its end, or "" for presigned URLs.
 
@@ -39,8 +39,7 @@ class Settings:
 
     source_bucket: str
     destination_bucket: str
-    api_auth: str
-    cors_origin: str
+    access: Access
     max_upload_bytes: int = DEFAULT_MAX_UPLOAD_BYTES
     cdn_base_url: str = ""
     process_memory: int = DEFAULT_PROCESS_MEMORY
@@ -48,13 +47,12 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Settings:
-        """Read and check the settings. Raises SettingsError."""
+        """Read and check the settings. Raises SettingsError, and AccessError."""
         process_memory = _memory(environ, "PROCESS_MEMORY_MB", DEFAULT_PROCESS_MEMORY)
         settings = cls(
             source_bucket=_required(environ, "SOURCE_BUCKET"),
             destination_bucket=_required(environ, "DESTINATION_BUCKET"),
-            api_auth=environ.get("API_AUTH", "iam"),
-            cors_origin=environ.get("CORS_ORIGIN", ""),
+            access=access_of(environ),
             max_upload_bytes=_max_upload_bytes(environ.get("MAX_UPLOAD_BYTES", "")),
             cdn_base_url=_cdn_base_url(environ.get("CDN_BASE_URL", "")),
             process_memory=process_memory,
@@ -65,12 +63,6 @@ class Settings:
             raise SettingsError(
                 f"SOURCE_BUCKET and DESTINATION_BUCKET are both {settings.source_bucket}: every "
                 "rendition would be processed again, without end. Use two buckets."
-            )
-        if settings.api_auth not in AUTHORISATIONS:
-            raise SettingsError(f"API_AUTH is {settings.api_auth!r}; it must be iam or none.")
-        if settings.cors_origin == "*" and settings.api_auth != "none":
-            raise SettingsError(
-                "CORS_ORIGIN is *, which is for open stages. Name the origin that calls the API."
             )
         return settings
 

@@ -72,7 +72,12 @@ def outputs(embedded_aws):
 
 @pytest.fixture
 def api(aws, outputs, load_app):
-    environment = {"API_AUTH": "none", "CORS_ORIGIN": "*", **resources.environment(outputs)}
+    environment = {
+        "API_AUTH": "none",
+        "CORS_ORIGIN": "*",
+        "STAGE": "local",
+        **resources.environment(outputs),
+    }
     return Api(load_app("crud_api", environment), outputs)
 
 

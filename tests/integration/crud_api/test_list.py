@@ -200,10 +200,10 @@ class TestCursors:
 
     def test_a_cursor_is_good_for_its_caller_alone(self, api, assert_problem, monkeypatch):
         fill(api, 2)
-        monkeypatch.setattr("chalicelib.requests.caller", lambda request: "ann")
+        monkeypatch.setattr("app.caller", lambda request: "ann")
         cursor = api.request("GET", "/items?limit=1").json_body["next"]
         assert api.request("GET", f"/items?cursor={cursor}").status_code == 200
-        monkeypatch.setattr("chalicelib.requests.caller", lambda request: "bob")
+        monkeypatch.setattr("app.caller", lambda request: "bob")
         assert_problem(api.request("GET", f"/items?cursor={cursor}"), 400, "invalid-query")
 
     def test_a_cursor_that_was_altered(self, api, assert_problem):

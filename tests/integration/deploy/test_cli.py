@@ -74,11 +74,11 @@ def test_a_part_is_deployed_and_deployed_again(aws: EmbeddedAws, project: Projec
     assert "add  AWS::DynamoDB::Table  Items" in first.stdout
     settings = json.loads(project.config.read_text())["stages"]["dev"]
     assert settings == {
-        "environment_variables": {"TABLE": f"{STACK}-{project.name}"},
+        "environment_variables": {"STAGE": "dev", "TABLE": f"{STACK}-{project.name}"},
         "lambda_functions": {"api_handler": {"iam_policy_file": "policy-dev-api_handler.json"}},
     }
     function = aws.client("lambda").get_function_configuration(FunctionName=f"{project.name}-dev")
-    assert function["Environment"]["Variables"] == {"TABLE": f"{STACK}-{project.name}"}
+    assert function["Environment"]["Variables"] == settings["environment_variables"]
     role = function["Role"].split("/")[-1]
     policy = aws.client("iam").get_role_policy(RoleName=role, PolicyName=role)["PolicyDocument"]
     assert policy["Statement"][0]["Action"] == "dynamodb:GetItem"

@@ -125,3 +125,49 @@ def test_settings_are_read():
 def test_a_wrong_setting_is_named(table, message):
     with pytest.raises(SettingsError, match=message):
         GatewaySettings.of(table)
+
+
+def policy_of(auth, **callers):
+    return GatewaySettings.of({"callers": callers}).resource_policy(auth)
+
+
+@pytest.mark.parametrize(("network", "status"), [("127.0.0.0/8", 200), ("203.0.113.0/24", 403)])
+def test_calls_come_from_the_networks_of_the_stage_alone(client, unique, aws, network, status):
+    policy = policy_of("none", networks=[network])
+    body = document(unique) | {"x-amazon-apigateway-policy": policy}
+    api = client.import_rest_api(body=json.dumps(body))["id"]
+    client.create_deployment(restApiId=api, stageName="api")
+    url = f"{aws.endpoint}/restapis/{api}/api/_user_request_/things"
+    assert httpx.get(url).status_code == status
+    client.delete_rest_api(restApiId=api)
+
+
+def test_a_resource_policy_names_accounts_and_networks():
+    policy = policy_of("iam", accounts=["333333333333"], networks=["203.0.113.0/24"])
+    allowed, denied = policy["Statement"]
+    assert allowed["Principal"] == {"AWS": ["arn:aws:iam::333333333333:root"]}
+    assert (denied["Effect"], denied["Condition"]) == (
+        "Deny",
+        {"NotIpAddress": {"aws:SourceIp": ["203.0.113.0/24"]}},
+    )
+    assert GatewaySettings.of({}).resource_policy("iam") is None
+
+
+@pytest.mark.parametrize(
+    ("callers", "said"),
+    [
+        ({}, "names nobody"),
+        ({"accounts": "333333333333"}, "accounts in stages.toml must be a list"),
+        ({"accounts": ["333"]}, "'333' is no account"),
+        ({"networks": ["203.0.113.1/24"]}, "has host bits set"),
+        ({"roles": []}, "has no setting roles"),
+    ],
+)
+def test_callers_that_cannot_be_are_named(callers, said):
+    with pytest.raises(SettingsError, match=said):
+        policy_of("iam", **callers)
+
+
+def test_accounts_need_signed_calls():
+    with pytest.raises(SettingsError, match="needs signed calls; API_AUTH is 'cognito'"):
+        policy_of("cognito", accounts=["333333333333"])

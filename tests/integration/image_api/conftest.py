@@ -116,7 +116,12 @@ def deployed(aws, deploy_stack, load_app, unique, tmp_path, monkeypatch):
     # botocore's pauses between its tries are not what is tested.
     monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
     outputs = deploy_stack(f"image-api-{unique}", resources.template())
-    environment = {**resources.environment(outputs), "API_AUTH": "none", "CORS_ORIGIN": "*"}
+    environment = {
+        **resources.environment(outputs),
+        "API_AUTH": "none",
+        "CORS_ORIGIN": "*",
+        "STAGE": "local",
+    }
     clients, modules = {}, {}
     policies = resources.policies(outputs)
     # As in Lambda, each function has its own role: the policies are part of what is tested. What is

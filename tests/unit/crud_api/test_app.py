@@ -52,7 +52,9 @@ def test_cors_is_what_the_stage_sets(load_app, origin, expected):
 
 
 def test_a_wrong_setting_stops_the_import(load_app):
-    with pytest.raises(ValueError, match="API_AUTH is 'open'; it must be 'iam' or 'none'"):
+    with pytest.raises(
+        ValueError, match="API_AUTH is 'open'; it must be one of iam, cognito, none"
+    ):
         load_app("crud_api", ENVIRONMENT | {"API_AUTH": "open"})
 
 

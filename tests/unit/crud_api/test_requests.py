@@ -51,22 +51,3 @@ def test_accept_that_excludes_json(value):
 
 def test_without_accept_all_is_taken():
     requests.check_accept(request(), "application/json")
-
-
-@pytest.mark.parametrize(
-    ("arn", "expected"),
-    [
-        (None, ""),
-        ("arn:aws:iam::111111111111:user/ann", "arn:aws:iam::111111111111:user/ann"),
-        (
-            "arn:aws:sts::111111111111:assumed-role/reader/session-1",
-            "arn:aws:sts::111111111111:assumed-role/reader",
-        ),
-    ],
-)
-def test_a_caller_is_a_user_or_a_role(arn, expected):
-    assert requests.caller(request({"userArn": arn})) == expected
-
-
-def test_a_request_nobody_signed():
-    assert requests.caller(request()) == ""

@@ -118,3 +118,22 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_other(
 
     assert config_file(project).read_text() == before
     assert [path.name for path in (project / ".chalice").iterdir()] == ["config.json"]
+
+
+def test_the_apis_policy_comes_and_goes_and_a_policy_of_ones_own_stays(project: Path) -> None:
+    file = project / ".chalice" / "api-policy-dev.json"
+
+    def named() -> str | None:
+        name = json.loads(config_file(project).read_text())["stages"]["dev"]
+        return name.get("api_gateway_policy_file")
+
+    record(project, "dev", {}, {}, POLICY)
+    assert named() == file.name
+    assert json.loads(file.read_text()) == POLICY
+    record(project, "dev", {}, {})
+    assert named() is None
+    config = json.loads(config_file(project).read_text())
+    config["stages"]["dev"]["api_gateway_policy_file"] = "own.json"
+    write_config(project, config)
+    record(project, "dev", {}, {})
+    assert named() == "own.json"

@@ -65,6 +65,7 @@ def test_the_environment_recorded_for_local_is_the_stacks():
         **resources.environment(local_outputs()),
         "API_AUTH": "none",
         "CORS_ORIGIN": "*",
+        "STAGE": "local",
     }
 
 

@@ -2,19 +2,19 @@ from __future__ import annotations
 
 import pytest
 
+from api_access import Access, AccessError
 from image_api.chalicelib.settings import Settings, SettingsError
 
-GOOD = {"SOURCE_BUCKET": "a", "DESTINATION_BUCKET": "b", "API_AUTH": "none", "CORS_ORIGIN": "*"}
+GOOD = {"SOURCE_BUCKET": "a", "DESTINATION_BUCKET": "b", "API_AUTH": "none"}
 
 
 def test_good_settings_are_read():
-    assert Settings.from_environment(GOOD) == Settings("a", "b", "none", "*")
+    assert Settings.from_environment(GOOD) == Settings("a", "b", Access("none"))
 
 
 def test_a_stage_that_says_nothing_is_closed():
     settings = Settings.from_environment({"SOURCE_BUCKET": "a", "DESTINATION_BUCKET": "b"})
-    assert settings.api_auth == "iam"
-    assert settings.cors_origin == ""
+    assert settings.access == Access("iam")
     assert settings.max_upload_bytes == 50_000_000
     assert settings.cdn_base_url == ""
 
@@ -41,9 +41,6 @@ def test_optional_settings_are_read():
         ({"SOURCE_BUCKET": ""}, "SOURCE_BUCKET is not set"),
         ({"DESTINATION_BUCKET": ""}, "DESTINATION_BUCKET is not set"),
         ({"DESTINATION_BUCKET": "a"}, "both a: .* Use two buckets"),
-        ({"API_AUTH": "open"}, "API_AUTH is 'open'; it must be iam or none"),
-        ({"API_AUTH": ""}, "API_AUTH is ''"),
-        ({"API_AUTH": "iam"}, "CORS_ORIGIN is \\*"),
         ({"MAX_UPLOAD_BYTES": "0"}, "MAX_UPLOAD_BYTES is '0'; it must be a whole number"),
         ({"MAX_UPLOAD_BYTES": "50 MB"}, "MAX_UPLOAD_BYTES is '50 MB'"),
         ({"MAX_UPLOAD_BYTES": "9" * 5000}, "MAX_UPLOAD_BYTES"),
@@ -58,3 +55,8 @@ def test_optional_settings_are_read():
 def test_a_wrong_setting_is_named_with_its_fix(change, said):
     with pytest.raises(SettingsError, match=said):
         Settings.from_environment(GOOD | change)
+
+
+def test_who_may_call_is_read_with_the_rest():
+    with pytest.raises(AccessError, match="API_AUTH is 'open'"):
+        Settings.from_environment(GOOD | {"API_AUTH": "open"})

@@ -39,7 +39,7 @@ coverage: setup
 check: setup templates
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy $(PACKAGES)
+	@MYPYPATH=crud_api/vendor $(BIN)/mypy $(PACKAGES)
 	@for part in $(CHALICE_PARTS); do (cd $$part && MYPYPATH=vendor:.. ../$(BIN)/mypy --config-file ../pyproject.toml $$(ls *.py) chalicelib vendor/api_access vendor/problem_details) || exit 1; done
 	@$(BIN)/cfn-lint --include-experimental --include-checks I --configure-rule E3012:strict=true -- build/*.json
 	@$(BIN)/python -m tests.parliament.run build/*.json */.chalice/policy-*.json

@@ -36,7 +36,7 @@ class Function:
     concurrency: int | None = None
 
 
-_CHANGE = ("DeleteItem", "GetItem", "PutItem", "UpdateItem")
+_REPLACE = ("DeleteItem", "GetItem", "PutItem")
 """An item that changes has other rows for its tags: they come and go in the same transaction, which
 needs the permissions of the actions in it. The item is read where If-Match lists several ETags."""
 
@@ -46,8 +46,8 @@ FUNCTIONS: Mapping[str, Function] = {
         "/items", "get", table=("BatchGetItem",), index=("Query",), signs_cursors=True
     ),
     "get_item": Function("/items/{item_id}", "get", table=("GetItem",)),
-    "put_item": Function("/items/{item_id}", "put", table=_CHANGE),
-    "patch_item": Function("/items/{item_id}", "patch", table=_CHANGE),
+    "put_item": Function("/items/{item_id}", "put", table=_REPLACE),
+    "patch_item": Function("/items/{item_id}", "patch", table=(*_REPLACE, "UpdateItem")),
     # The key of an item stays a while, so a delete is an update. Without If-Match the rows of the
     # tags go after the item, in requests of their own.
     "delete_item": Function(
@@ -56,7 +56,7 @@ FUNCTIONS: Mapping[str, Function] = {
         table=("BatchWriteItem", "DeleteItem", "GetItem", "UpdateItem"),
     ),
     "write_items": Function(
-        "/items:batch", "post", table=("BatchGetItem", "BatchWriteItem", *_CHANGE)
+        "/items:batch", "post", table=("BatchGetItem", "BatchWriteItem", *_REPLACE, "UpdateItem")
     ),
 }
 
@@ -89,12 +89,13 @@ def merge_template(stage: Stage) -> Template:
         "APIHandler": {"Properties": {"FunctionName": f"{APP_NAME}-{stage.name}"}},
         "ApiHandlerRole": {
             "Properties": {
+                "AssumeRolePolicyDocument": _TRUST,
                 "Policies": [
                     {
                         "PolicyName": "ApiHandlerRolePolicy",
                         "PolicyDocument": _policy([_log(stage.outputs["LogGroupArn"]), _TRACE]),
                     }
-                ]
+                ],
             }
         },
     }
@@ -159,15 +160,7 @@ def _function(name: str, function: Function, stage: Stage) -> Template:
         f"{title}Role": {
             "Type": "AWS::IAM::Role",
             "Properties": {
-                "AssumeRolePolicyDocument": _policy(
-                    [
-                        {
-                            "Effect": "Allow",
-                            "Principal": {"Service": "lambda.amazonaws.com"},
-                            "Action": "sts:AssumeRole",
-                        }
-                    ]
-                ),
+                "AssumeRolePolicyDocument": _TRUST,
                 "Policies": [
                     {
                         "PolicyName": name,
@@ -240,6 +233,20 @@ _TRACE = _allow("Trace", ["xray:PutTelemetryRecords", "xray:PutTraceSegments"], 
 
 def _policy(statements: list[Template]) -> Template:
     return {"Version": "2012-10-17", "Statement": statements}
+
+
+# Lambda takes the roles on for functions of this account alone ("The confused deputy problem", AWS
+# IAM User Guide).
+_TRUST = _policy(
+    [
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "lambda.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+            "Condition": {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}},
+        }
+    ]
+)
 
 
 def _api(stage: Stage) -> Template:

@@ -321,6 +321,9 @@ def test_a_fault_that_stays_ends_as_failed(killable: Live) -> None:
 def test_a_plan_after_a_deployment_has_nothing_to_do_and_a_deletion_leaves_the_data(
     killable: Live,
 ) -> None:
+    # The killer got into the function by hand: a plan sees it, and a deployment takes it out.
+    assert f"change  function {FUNCTION}\n" in killable.deploy("--plan").stdout
+    killable.deploy()
     planned = killable.deploy("--plan")
     assert planned.returncode == 0, planned.stdout
     kept = killable.upload(photograph(64, 48))

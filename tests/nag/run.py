@@ -21,6 +21,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from tests import npm
 from tests.excuses import Finding, read_command_line, report
 
 HERE = Path(__file__).resolve().parent
@@ -33,19 +34,6 @@ def excuses(template: str, body: dict[str, Any]) -> list[Finding]:
         for resource, declared in body["Resources"].items()
         for excuse in declared.get("Metadata", {}).get("cdk_nag", {}).get("rules_to_suppress", [])
     ]
-
-
-def install() -> None:
-    """Install the rules unless that has been done since package-lock.json last changed."""
-    installed = HERE / "node_modules" / ".package-lock.json"
-    if (
-        installed.exists()
-        and installed.stat().st_mtime >= (HERE / "package-lock.json").stat().st_mtime
-    ):
-        return
-    command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-    subprocess.run(command, cwd=HERE, check=True, stdout=subprocess.DEVNULL)
-    installed.touch()
 
 
 def findings(templates: list[str]) -> list[Finding]:
@@ -71,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
         print("cdk-nag: not checked, because node and npm are not installed")
         return 0
     try:
-        install()
+        npm.install(HERE)
         found = findings(list(templates))
     except subprocess.CalledProcessError as error:
         print(f"cdk-nag: npm ci ended with {error.returncode}", file=sys.stderr)

@@ -7,16 +7,19 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from deploy import packing_order
 from deploy.errors import ChaliceError, DeployInterruptedError
 
 # Chalice is run by this interpreter: its version is the functions' runtime. It ends where this
 # process does, even by SIGKILL: the other end of its standard input is closed then. Without that it
-# would go on, and another deployment would meet it.
+# would go on, and another deployment would meet it. The app finds no module of this project but its
+# own, as on Lambda.
 _PROGRAM = f"""\
-import os, runpy, sys, threading
+import os, sys, threading
 threading.Thread(target=lambda: os.read(0, 1) or os._exit(1), daemon=True).start()
-runpy.run_path({packing_order.__file__!r})["install"]()
+sys.path.insert(0, {str(Path(__file__).resolve().parent.parent)!r})
+from deploy import packing
+del sys.path[0]
+packing.install()
 import chalice.cli
 sys.exit(chalice.cli.main())
 """

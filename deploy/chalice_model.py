@@ -8,7 +8,6 @@ they read the app, package it and write the API's definition. `deploy.model` rea
 import functools
 import json
 import os
-import runpy
 import sys
 from pathlib import Path
 from typing import Any
@@ -38,10 +37,16 @@ from chalice.deploy.packager import (
 from chalice.deploy.swagger import TemplatedSwaggerGenerator
 from chalice.utils import UI, OSUtils
 
+# The app finds no modules of this project but its own, as on Lambda.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from deploy import packing
+
+del sys.path[0]
+
 
 def main() -> None:
     """Answer the request on standard input."""
-    runpy.run_path(str(Path(__file__).with_name("packing_order.py")))["install"]()
+    packing.install()
     request = json.load(sys.stdin)
     config = _config(request["config"], request["stage"])
     application = ApplicationGraphBuilder().build(config, request["stage"])

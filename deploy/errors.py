@@ -4,6 +4,7 @@ DeployError               exit 1    the account, the template or Chalice said no
 ├─ StackError                       a stack operation failed: resource and reason first
 ├─ ChaliceError                     the chalice command ended with an error
 ├─ SettingsError                    a file or a setting of the part is wrong
+├─ PackageError                     what would be shipped is not fit to be
 └─ DeployInterruptedError exit 130  Ctrl-C, while something goes on without this command
 """
 
@@ -49,6 +50,10 @@ class DeployError(Exception):
 
 class SettingsError(DeployError):
     """A file or a setting of the part is wrong."""
+
+
+class PackageError(DeployError):
+    """A package has what is not pinned, does not run on Lambda, or may not be shipped."""
 
 
 class DeployInterruptedError(DeployError):

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import zipfile
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 from chalice.deploy.packager import LambdaDeploymentPackager
 from chalice.utils import OSUtils
 
-from deploy import packing_order
+from deploy import chalice, packing
 from deploy.errors import ChaliceError
 
 _PROGRAM = Path(__file__).with_name("chalice_model.py")
@@ -67,7 +68,7 @@ def app_model(directory: Path, stage: str, config: Mapping[str, Any]) -> AppMode
     if process.returncode:
         lines = [line for line in process.stderr.splitlines() if line.strip()]
         raise ChaliceError(
-            f"Chalice cannot read the app: {lines[-1] if lines else 'it printed nothing'}",
+            f"Chalice cannot read or package the app: {chalice.reason(deque(lines))}",
             lines[-_SHOWN_LINES:],
         )
     answer = json.loads(process.stdout)
@@ -81,7 +82,7 @@ def app_model(directory: Path, stage: str, config: Mapping[str, Any]) -> AppMode
 
 def package_path(directory: Path, python: str, architecture: str) -> Path:
     """Return where Chalice looks for the project's package before it makes one."""
-    packing_order.install()
+    packing.install()
     # Building the path takes neither the builder nor the output of a packager.
     packager = LambdaDeploymentPackager(OSUtils(), None, None, architecture)  # type: ignore[arg-type]
     return Path(packager.deployment_package_filename(str(directory), f"python{python}"))

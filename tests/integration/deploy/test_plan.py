@@ -83,7 +83,7 @@ def test_every_kind_of_change_is_told(project: Project, account: str) -> None:
     project.use(RESOURCES.replace('["api_handler"]', '["api_handler", "extra"]'))
     assert project.run().returncode == 0
     packages = project.directory / ".chalice" / "deployments"
-    size = next(packages.iterdir()).stat().st_size
+    size = next(packages.glob("*.zip")).stat().st_size
 
     # The function goes, a route comes and one is authorized otherwise; so do rights and settings.
     app.write_text(

@@ -90,7 +90,7 @@ def download(wanted: Iterable[Pinned], runtime: Runtime, directory: Path) -> lis
         file.flush()
         done = subprocess.run(
             [
-                *(sys.executable, "-m", "pip", "download", "--quiet", "--no-input"),
+                *(sys.executable, "-m", "pip", "download", "-qq", "--no-input"),
                 *("--disable-pip-version-check", "--no-deps", "--only-binary", ":all:"),
                 *("--require-hashes", "--dest", str(directory), "--requirement", file.name),
                 *("--implementation", "cp", "--python-version", runtime.python),

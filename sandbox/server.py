@@ -31,7 +31,7 @@ def main() -> int:
     if arguments.exit_with_parent:
         threading.Thread(target=_terminate_at_end_of_input, daemon=True).start()
 
-    from sandbox import console, gaps
+    from sandbox import console, gaps, origins
     from sandbox.emulator import Emulator
 
     try:
@@ -59,7 +59,7 @@ def main() -> int:
     config.keep_alive_timeout = 75
     config.graceful_timeout = 1
     emulator = Emulator(os.getpid(), f"http://127.0.0.1:{arguments.port}", Path())
-    application = cast("Framework", console.wrap(ministack.app, emulator))
+    application = cast("Framework", origins.wrap(console.wrap(ministack.app, emulator)))
 
     async def run() -> None:
         stop = asyncio.Event()

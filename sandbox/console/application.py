@@ -8,8 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sandbox import status
-from sandbox.console import alarms, faults, guard
+from sandbox import origins, status
+from sandbox.console import alarms, faults, guard, webtier
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -80,6 +80,9 @@ async def _document(emulator: Emulator, method: str, path: str, receive: Receive
     if path == f"{PREFIX}watch.json":
         _only(method, "GET")
         return await asyncio.to_thread(_watch, emulator)
+    if path == f"{PREFIX}webtier.json":
+        _only(method, "GET")
+        return await asyncio.to_thread(_webtier, emulator)
     if path not in (f"{PREFIX}faults", f"{PREFIX}redrive"):
         raise Refused(404, "The console has no such page.")
     _only(method, "POST")
@@ -110,6 +113,13 @@ def _watch(emulator: Emulator) -> dict[str, Any]:
         "changes": [asdict(change) for change in alarms.changes(emulator)],
         "faults": [asdict(state) for state in faults.states(emulator)],
     }
+
+
+def _webtier(emulator: Emulator) -> dict[str, Any]:
+    url = status.collect(emulator).webtier
+    if url is None:
+        raise Refused(404, "The web tier is not deployed.")
+    return {"url": url, "answers": [asdict(answer) for answer in webtier.ask(url)]}
 
 
 def _wish(body: bytes) -> dict[str, Any]:
@@ -173,7 +183,7 @@ def _policy(emulator: Emulator) -> str:
     The page is at one of them and calls the APIs by the other, so that they are another origin.
     """
     port = emulator.endpoint.rsplit(":", 1)[1]
-    here = " ".join(f"http://{name}:{port}" for name in guard.LOOPBACK)
+    here = " ".join(f"http://{name}:{port}" for name in origins.LOOPBACK)
     directives = (
         "default-src 'none'",
         "script-src 'self'",

@@ -12,10 +12,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from sandbox.origins import LOOPBACK
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-LOOPBACK = ("127.0.0.1", "localhost")
+
 # A header that no form and no request without a preflight can have.
 INTENT_HEADER = "x-sandbox-console"
 

@@ -366,6 +366,21 @@ def test_no_other_site_can_break_a_function(deployed: Deployed) -> None:
     assert httpx.get(f"{deployed.apis['crud_api']}/items", timeout=60).status_code == 200
 
 
+def test_no_other_site_can_use_the_embedded_aws(deployed: Deployed) -> None:
+    key = "Credential=111111111111/20300101/us-east-1/lambda/aws4_request"
+    signed = {"Authorization": f"AWS4-HMAC-SHA256 {key}, SignedHeaders=host, Signature=0"}
+    other = {"Origin": "http://attacker.example", "Sec-Fetch-Site": "cross-site"}
+    functions = f"{deployed.endpoint}/2015-03-31/functions/"
+    assert httpx.get(functions, headers=signed, timeout=60).status_code == 200
+    assert httpx.get(functions, headers=signed | other, timeout=60).status_code == 403
+    # Without an answer to this, a browser does not send the request at all.
+    preflight = httpx.options(functions, headers=other, timeout=60)
+    assert preflight.status_code == 403
+    assert "Access-Control-Allow-Origin" not in preflight.headers
+    items = f"{deployed.apis['crud_api']}/items"
+    assert httpx.get(items, headers=other, timeout=60).status_code == 200
+
+
 def test_what_is_asked_wrongly_is_told(deployed: Deployed) -> None:
     own = {"Origin": deployed.endpoint, "X-Sandbox-Console": "1"}
 

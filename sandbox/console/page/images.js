@@ -168,7 +168,7 @@ class Card {
       element("td", {}, `${rendition.width} × ${rendition.height}`),
       element("td", {}, bytes(rendition.bytes)),
       element("td", {}, share(rendition))));
-    const heads = ["Rendition", "Format", "Pixels", "Bytes", "Of the original"];
+    const heads = ["Rendition", "Format", "Pixels", "Bytes", "Share"];
     const table = element("table", {},
       element("thead", {}, element("tr", {}, ...heads.map((text) => element("th", { scope: "col" }, text)))),
       element("tbody", {}, ...rows));

@@ -140,6 +140,7 @@ def _job_role(name: str, subject: str, provider_arn: Any, statements: list[dict[
             {
                 "UNKNOWN_CONDITION_FOR_ACTION": "GitHub's claim of the job's subject; parliament "
                 "knows the keys of AWS only",
+                "UNKNOWN_ACTION": "cloudformation:DescribeEvents is younger than parliament's list",
                 "UNKNOWN_FEDERATION_SOURCE": "The provider of GitHub; parliament knows those of "
                 "SAML only",
             },
@@ -243,131 +244,108 @@ _ATTACHED = (
 )
 
 
+_PROPOSING = [
+    "cloudformation:CreateChangeSet",
+    "cloudformation:DeleteChangeSet",
+    "cloudformation:DescribeChangeSet",
+    "cloudformation:DescribeEvents",
+    "cloudformation:DescribeStackEvents",
+    "cloudformation:DescribeStackResources",
+    "cloudformation:DescribeStacks",
+    "cloudformation:GetTemplate",
+    "cloudformation:ListChangeSets",
+    "cloudformation:ListStackResources",
+]
+_READING_FUNCTIONS = [
+    "lambda:GetFunction",
+    "lambda:GetFunctionConcurrency",
+    "lambda:GetFunctionConfiguration",
+    "lambda:GetPolicy",
+    "lambda:ListTags",
+]
+_CHANGING_FUNCTIONS = [
+    "lambda:AddPermission",
+    "lambda:CreateFunction",
+    "lambda:DeleteFunction",
+    "lambda:DeleteFunctionConcurrency",
+    "lambda:PutFunctionConcurrency",
+    "lambda:RemovePermission",
+    "lambda:TagResource",
+    "lambda:UntagResource",
+    "lambda:UpdateFunctionCode",
+    "lambda:UpdateFunctionConfiguration",
+]
+_READING_ROLES = [
+    "iam:GetRole",
+    "iam:GetRolePolicy",
+    "iam:ListAttachedRolePolicies",
+    "iam:ListRolePolicies",
+]
+_CHANGING_ROLES = [
+    "iam:CreateRole",
+    "iam:DeleteRole",
+    "iam:DeleteRolePolicy",
+    "iam:PutRolePolicy",
+    "iam:TagRole",
+    "iam:UpdateAssumeRolePolicy",
+]
+
+
 def _plan_statements() -> list[dict[str, Any]]:
     return [
-        _allow(
-            "ProposeChanges",
-            [
-                "cloudformation:CreateChangeSet",
-                "cloudformation:DeleteChangeSet",
-                "cloudformation:DescribeChangeSet",
-                "cloudformation:DescribeStackEvents",
-                "cloudformation:DescribeStackResources",
-                "cloudformation:DescribeStacks",
-                "cloudformation:GetTemplate",
-                "cloudformation:ListChangeSets",
-                "cloudformation:ListStackResources",
-            ],
-            _stacks(),
-        ),
+        _allow("ProposeChanges", _PROPOSING, _stacks()),
         _allow("ReadTheState", ["s3:GetObject", "s3:GetObjectVersion"], Sub(f"{_BUCKET}/*")),
-        _allow("FindTheState", ["s3:ListBucket", "s3:ListBucketVersions"], Sub(_BUCKET)),
-        _allow("SendTemplates", ["s3:PutObject"], Sub(_TEMPLATES)),
         _allow(
-            "ReadFunctions",
-            [
-                "lambda:GetFunction",
-                "lambda:GetFunctionConcurrency",
-                "lambda:GetFunctionConfiguration",
-                "lambda:GetPolicy",
-                "lambda:ListTags",
-            ],
-            _functions(),
+            "SendTemplates",
+            ["s3:DeleteObject", "s3:DeleteObjectVersion", "s3:PutObject"],
+            Sub(_TEMPLATES),
         ),
-        _allow("ListFunctions", ["lambda:ListFunctions"], "*"),
-        _allow("ReadRoles", ["iam:GetRole", "iam:GetRolePolicy", "iam:ListRolePolicies"], _roles()),
-        _allow("ListRoles", ["iam:ListRoles"], "*"),
+        *_listing(),
+        _allow("ReadFunctions", _READING_FUNCTIONS, _functions()),
+        _allow("ReadRoles", _READING_ROLES, _roles()),
         _allow("ReadApis", ["apigateway:GET"], _apis()),
     ]
 
 
 def _deploy_statements() -> list[dict[str, Any]]:
     return [
-        _allow(
-            "ChangeStacks",
-            [
-                "cloudformation:CreateChangeSet",
-                "cloudformation:DeleteChangeSet",
-                "cloudformation:DescribeChangeSet",
-                "cloudformation:DescribeStackEvents",
-                "cloudformation:DescribeStackResources",
-                "cloudformation:DescribeStacks",
-                "cloudformation:ExecuteChangeSet",
-                "cloudformation:GetTemplate",
-                "cloudformation:ListChangeSets",
-                "cloudformation:ListStackResources",
-            ],
-            _stacks(),
-        ),
+        _allow("ChangeStacks", sorted([*_PROPOSING, "cloudformation:ExecuteChangeSet"]), _stacks()),
         _allow(
             "KeepStateAndArtifacts",
             ["s3:DeleteObject", "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"],
             Sub(f"{_BUCKET}/*"),
         ),
-        _allow("FindStateAndArtifacts", ["s3:ListBucket", "s3:ListBucketVersions"], Sub(_BUCKET)),
-        _allow(
-            "Functions",
-            [
-                "lambda:AddPermission",
-                "lambda:CreateFunction",
-                "lambda:DeleteFunction",
-                "lambda:DeleteFunctionConcurrency",
-                "lambda:GetFunction",
-                "lambda:GetFunctionConcurrency",
-                "lambda:GetFunctionConfiguration",
-                "lambda:GetPolicy",
-                "lambda:ListTags",
-                "lambda:PutFunctionConcurrency",
-                "lambda:RemovePermission",
-                "lambda:TagResource",
-                "lambda:UntagResource",
-                "lambda:UpdateFunctionCode",
-                "lambda:UpdateFunctionConfiguration",
-            ],
-            _functions(),
-        ),
-        _allow("ListFunctions", ["lambda:ListFunctions"], "*"),
-        _allow(
-            "RolesOfFunctions",
-            [
-                "iam:CreateRole",
-                "iam:DeleteRole",
-                "iam:DeleteRolePolicy",
-                "iam:GetRole",
-                "iam:GetRolePolicy",
-                "iam:ListAttachedRolePolicies",
-                "iam:ListRolePolicies",
-                "iam:PutRolePolicy",
-                "iam:TagRole",
-                "iam:UpdateAssumeRolePolicy",
-            ],
-            _roles(),
-        ),
+        *_listing(),
+        _allow("Functions", sorted([*_READING_FUNCTIONS, *_CHANGING_FUNCTIONS]), _functions()),
+        _allow("RolesOfFunctions", sorted([*_READING_ROLES, *_CHANGING_ROLES]), _roles()),
         _allow(
             "GiveFunctionsTheirRoles",
             ["iam:PassRole"],
             _roles(),
             {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}},
         ),
-        _allow("ListRoles", ["iam:ListRoles"], "*"),
-        _allow(
-            "Apis",
-            [
-                "apigateway:DELETE",
-                "apigateway:GET",
-                "apigateway:PATCH",
-                "apigateway:POST",
-                "apigateway:PUT",
-            ],
-            _apis(),
-        ),
+        _allow("Apis", [f"apigateway:{verb}" for verb in _VERBS], _apis()),
         _allow(
             "EventsOfUploads",
             ["s3:GetBucketNotification", "s3:PutBucketNotification"],
-            Sub(
-                "arn:${AWS::Partition}:s3:::image-api-${Stage}-source-${AWS::AccountId}-${AWS::Region}"
-            ),
+            Sub(_UPLOADS),
         ),
+    ]
+
+
+_VERBS = ("DELETE", "GET", "PATCH", "POST", "PUT")
+_UPLOADS = "arn:${AWS::Partition}:s3:::image-api-${Stage}-source-${AWS::AccountId}-${AWS::Region}"
+
+
+def _listing() -> list[dict[str, Any]]:
+    return [
+        _allow(
+            "FindTheState",
+            ["s3:ListBucket", "s3:ListBucketVersions"],
+            [Sub(_BUCKET), Sub(_UPLOADS)],
+        ),
+        _allow("ListFunctions", ["lambda:ListFunctions"], "*"),
+        _allow("ListRoles", ["iam:ListRoles"], "*"),
     ]
 
 

@@ -110,6 +110,8 @@ def test_a_plan_changes_nothing(resources: dict[str, Any]) -> None:
         "cloudformation:CreateChangeSet",
         "cloudformation:DeleteChangeSet",
         "iam:PassRole",
+        "s3:DeleteObject",
+        "s3:DeleteObjectVersion",
         "s3:PutObject",
     }
     (put,) = (

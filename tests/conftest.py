@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import sys
 import uuid
 from dataclasses import dataclass
@@ -59,6 +60,19 @@ class LoadApp(Protocol):
     """Imports `<part>/app.py` afresh, with just those environment variables added."""
 
     def __call__(self, part: str, environment: Mapping[str, str]) -> ModuleType: ...
+
+
+@pytest.fixture(autouse=True)
+def environment_stays() -> Iterator[None]:
+    """chalice.test puts a plain dict in the place of os.environ for the length of a request.
+
+    Threads leave it there, and what is set in it reaches no process that a later test starts.
+    """
+    real, before = os.environ, dict(os.environ)
+    yield
+    os.environ = real  # noqa: B003 - the very object is what is restored
+    os.environ.clear()
+    os.environ.update(before)
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,4 @@
 import json
-import os
 import uuid
 from dataclasses import dataclass
 from typing import Any
@@ -38,19 +37,6 @@ class Api:
         response = self.request("POST", "/items", {"name": "a", **members})
         assert response.status_code == 201, response.body
         return response.json_body, response.headers["ETag"]
-
-
-@pytest.fixture(autouse=True)
-def environment_stays():
-    """chalice.test puts a plain dict in the place of os.environ for the length of a request.
-
-    Threads leave it there, and what is set in it reaches no process that a later test starts.
-    """
-    real, before = os.environ, dict(os.environ)
-    yield
-    os.environ = real  # noqa: B003 - the very object is what is restored
-    os.environ.clear()
-    os.environ.update(before)
 
 
 @pytest.fixture(scope="session")

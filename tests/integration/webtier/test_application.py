@@ -283,12 +283,19 @@ def test_warmed_up_it_has_its_connection_and_its_schema(
     assert not cold._migrated
 
 
-def test_connections_that_broke_while_idle_are_not_noticed(
+def test_connections_that_broke_while_idle_are_replaced(
     client: FlaskClient, database: Database
 ) -> None:
     add(client, "x")
     database.front.hang_up()
-    assert client.get("/").status_code == 200
+
+    def answers() -> bool:
+        answer = client.get("/")
+        # A machine that is busy may not connect anew within a request's patience.
+        assert answer.status_code in (200, 503)
+        return answer.status_code == 200
+
+    eventually(answers)
 
 
 def test_a_new_password_is_read_when_the_old_one_is_refused(

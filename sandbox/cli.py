@@ -9,6 +9,7 @@ import shutil
 import signal
 import sys
 import time
+import webbrowser
 from typing import TYPE_CHECKING
 
 import httpx
@@ -53,6 +54,9 @@ def _parser() -> argparse.ArgumentParser:
     up = commands.add_parser("up", help="start it and deploy the four parts")
     _add_port(up)
     up.add_argument("--detach", action="store_true", help="leave it running in the background")
+    up.add_argument(
+        "--console", action="store_true", help="open its console in the browser of this machine"
+    )
     up.add_argument("--empty", action="store_true", help="deploy nothing")
     up.set_defaults(run=_up)
 
@@ -100,7 +104,10 @@ def _up(arguments: argparse.Namespace) -> int:
     with _started(arguments.port, keep=arguments.detach) as emulator:
         if not arguments.empty:
             _deploy_all(emulator)
-        _print_status(status.collect(emulator))
+        collected = status.collect(emulator)
+        _print_status(collected)
+        if arguments.console and not webbrowser.open(collected.console):
+            print(f"No browser could be opened here: open {collected.console}", file=sys.stderr)
         if not arguments.detach:
             _wait_for_interrupt(emulator)
     return 0

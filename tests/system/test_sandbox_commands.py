@@ -15,6 +15,7 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from conftest import Checkout
 
@@ -64,6 +65,25 @@ def test_up_listens_on_the_loopback_address_only(empty: str) -> None:
             socket.create_connection((address, port), timeout=2),
         ):
             pass
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_up_opens_the_console_in_the_browser_or_says_where_it_is(
+    checkout: Checkout, tmp_path: Path, works: bool
+) -> None:
+    opened = tmp_path / "opened"
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {opened}\n' if works else "#!/bin/sh\nexit 1\n")
+    browser.chmod(0o755)
+    started = checkout.run(
+        *SANDBOX, "up", "--empty", "--detach", "--console", env={"BROWSER": str(browser)}
+    )
+    console = json.loads(checkout.run(*SANDBOX, "status", "--json").stdout)["console"]
+    checkout.run(*SANDBOX, "down")
+    assert started.returncode == 0, started.stdout
+    assert (
+        (opened.read_text() == f"{console}\n") if works else (f"open {console}" in started.stdout)
+    )
 
 
 def test_status_names_endpoint_accounts_and_nothing_deployed(

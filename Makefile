@@ -64,7 +64,7 @@ diagrams: setup templates
 
 # Builds the documentation as a site, into build/site/.
 site: setup
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/uv tool run --quiet --with-requirements docs/requirements.txt --from mkdocs mkdocs build --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/uv tool run --quiet --with-requirements docs/site-requirements.txt --from mkdocs mkdocs build --quiet
 
 # Runs the benchmarks beside their peers and prints the ratios.
 bench: setup

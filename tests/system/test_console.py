@@ -338,8 +338,8 @@ def test_a_broken_function_rings_and_recovers(visit: Visit, deployed: Deployed) 
     service = page.locator(".service", has=page.get_by_text("image_api", exact=True))
     over = service.locator("summary .badge", has_text="OK")
     for _ in range(60):
-        if again.is_visible():
-            again.click()
+        if again.is_visible() and again.is_enabled():
+            again.click(force=True)
         if over.is_visible():
             break
         page.wait_for_timeout(2000)

@@ -56,16 +56,21 @@ export function problemBox(problem) {
 /** A command in words and to copy. */
 export function commandBox(title, command) {
   const copy = element("button", { type: "button", className: "quiet small", aria: { label: `Copy the command: ${title}` } }, "Copy");
+  const say = (text) => {
+    copy.textContent = text;
+    // What is heard begins with what is seen.
+    copy.ariaLabel = `${text} the command: ${title}`;
+  };
   copy.addEventListener("click", async () => {
     try {
       await navigator.clipboard.writeText(command);
-      copy.textContent = "Copied";
+      say("Copied");
       announce("Copied to the clipboard.");
     } catch {
-      copy.textContent = "Select it";
+      say("Select it");
       getSelection().selectAllChildren(code);
     }
-    setTimeout(() => { copy.textContent = "Copy"; }, 1500);
+    setTimeout(() => say("Copy"), 1500);
   });
   const code = element("code", {}, command);
   const shown = element("pre", { tabIndex: 0, role: "group", aria: { label: `Command: ${title}` } }, code);

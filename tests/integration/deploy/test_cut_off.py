@@ -195,26 +195,41 @@ def test_what_an_app_has_no_more_is_deleted_though_it_was_never_noted(
     assert found.roles == [f"{project.name}-dev-api_handler"]
 
 
+def start(project: Project) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        project.command(),
+        cwd=CHECKOUT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
 def test_of_two_deployments_at_once_one_waits_for_the_other(
     aws: EmbeddedAws, account: str, proxy: Proxy, project: Project, tmp_path: Path
 ) -> None:
-    second = project.clone(tmp_path / "second")
-    processes = [
-        subprocess.Popen(
-            each.command(),
-            cwd=CHECKOUT,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for each in (project, second)
-    ]
-    outputs = [process.communicate(timeout=120)[0] for process in processes]
+    clone = project.clone(tmp_path / "second")
+    others: list[subprocess.Popen[str]] = []
+    waiting: list[str] = []
 
-    assert [process.returncode for process in processes] == [0, 0], outputs
-    waited = [output for output in outputs if "waiting (Ctrl-C to give up)" in output]
-    assert len(waited) == 1
-    assert f"process {processes[outputs.index(waited[0]) - 1].pid}) is deploying" in waited[0]
+    def on_done(request: str) -> bool:
+        # The first has the lock and gets no answer yet: the second comes, and has to wait.
+        if not others and re.match(STEPS["lock taken"], request):
+            others.append(start(clone))
+            for line in others[0].stdout or ():
+                waiting.append(line)
+                if "waiting (Ctrl-C to give up)" in line:
+                    break
+        return False
+
+    proxy.on_done = on_done
+    first = start(project)
+    output = first.communicate(timeout=120)[0]
+    (second,) = others
+    rest = second.communicate(timeout=120)[0]
+
+    assert (first.returncode, second.returncode) == (0, 0), (output, waiting, rest)
+    assert f"process {first.pid}) is deploying" in waiting[-1]
     found = Found(aws, account, project)
     assert len(found.apis) == len(found.functions) == len(found.roles) == 1

@@ -111,7 +111,9 @@ class Deployed:
 
     def calls(self, since: int = 0) -> list[Call]:
         """What was recorded after the first `since` lines."""
-        return privilege.calls_of(self.record.read_text().splitlines()[since:])
+        # The last line may still be in the middle of being written.
+        whole = self.record.read_text().rpartition("\n")[0]
+        return privilege.calls_of(whole.splitlines()[since:])
 
     def lines(self) -> int:
         """How many lines the record has."""

@@ -31,7 +31,7 @@ def sources() -> str:
 
 def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
     uv = Path(sys.executable).with_name("uv")
-    generator = ["--with-requirements", "docs/requirements.txt", "--from", "mkdocs", "mkdocs"]
+    generator = ["--with-requirements", "docs/site-requirements.txt", "--from", "mkdocs", "mkdocs"]
     command = [uv, "tool", "run", *generator, "build", "--strict", "--site-dir", tmp_path]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

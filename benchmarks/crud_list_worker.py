@@ -108,6 +108,7 @@ def fill(table: dict[str, Any], count: int) -> None:
                 else value
                 for name, value in row.items()
             }
+            # Into the engine itself: a million requests would take hours.
             engine._set_item(table, row["id"]["S"], "__no_sort__", small)  # noqa: SLF001
 
 

@@ -55,6 +55,7 @@ def bill(inspected: Inspected, name: str) -> str:
         serial_number=uuid5(NAMESPACE_URL, f"sha256:{contents.sha256}"), components=parts
     )
     document.metadata.component = app
+    # A time would make every bill another. The format asks for none; only its Python type does.
     document.metadata.timestamp = None  # type: ignore[assignment]
     document.register_dependency(app, parts)
     text: str = JsonV1Dot6(document).output_as_string(indent=2)

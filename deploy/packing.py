@@ -23,7 +23,10 @@ _create_package = LambdaDeploymentPackager.create_deployment_package
 
 
 def install() -> None:
-    """Change how Chalice packs, in this process."""
+    """Change how Chalice packs, in this process.
+
+    Chalice has no place to hand these in at, so its classes take them, which no type checker likes.
+    """
     OSUtils.walk = _walk_sorted  # type: ignore[method-assign]
     DependencyBuilder.build_site_packages = (  # type: ignore[method-assign]
         _PinnedWheels.build_site_packages  # type: ignore[assignment]
@@ -56,6 +59,7 @@ class _PinnedWheels(DependencyBuilder):
                 found = wheels.download(pinned, runtime, Path(folder))
                 # In their order: of files with the same name the last one stays.
                 packages = [Package(folder, wheel.name) for wheel in found]
+                # Chalice's sets have no order, and it only iterates over them.
                 self._install_wheels(folder, target_directory, packages)  # type: ignore[arg-type]
                 listing = wheels.listing(found)
             (Path(target_directory) / wheels.LIST).write_text(listing, encoding="utf-8")

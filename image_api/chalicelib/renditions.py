@@ -112,9 +112,9 @@ def _decode_frame(image: Image.Image, header: Header, base: Size) -> Image.Image
     stored = header.stored(base)
     drafted = image.draft("RGB", stored)
     image.load()
+    # An animation goes on from the frame, so it is not to be touched.
+    is_last = header.frames == 1
     if can_be_filtered(image):
-        # An animation goes on from the frame, so it is not to be touched.
-        is_last = header.frames == 1
         box = drafted[1] if drafted else None
         resized = resize(image, stored, box, consume=is_last)
         picture = to_srgb(resized, profile, consume=is_last or resized is not image)
@@ -126,7 +126,7 @@ def _decode_frame(image: Image.Image, header: Header, base: Size) -> Image.Image
     turn = UPRIGHT.get(header.orientation)
     if turn is not None:
         picture = picture.transpose(turn)
-    elif picture is image:
+    elif picture is image and not is_last:
         picture = image.copy()
     # Pillow carries comments, profiles and timestamps along in `info`, and writes them again.
     picture.info = {}

@@ -224,6 +224,7 @@ def test_uploads_at_once_are_all_ready_once(live: Live) -> None:
         assert len(live.stored(image_id)) == STORED
 
 
+@pytest.mark.proves("the upload is removed, also while it is processed")
 def test_renditions_go_when_the_upload_is_removed(live: Live) -> None:
     image_id = live.upload(photograph(320, 240))
     live.wait(image_id, "ready")
@@ -231,6 +232,7 @@ def test_renditions_go_when_the_upload_is_removed(live: Live) -> None:
     eventually(lambda: not live.keys(image_id))
 
 
+@pytest.mark.proves("the function ends between two writes")
 def test_a_function_killed_between_two_writes_ends_the_same_when_it_is_tried_again(
     killable: Live, subtests
 ) -> None:
@@ -264,6 +266,9 @@ def test_a_function_killed_between_two_writes_ends_the_same_when_it_is_tried_aga
             assert made == expected
 
 
+@pytest.mark.proves("a try is killed, or out of memory")
+@pytest.mark.proves("the tries are spent")
+@pytest.mark.proves("the event is redriven")
 def test_an_event_whose_retries_are_spent_waits_and_is_redriven(killable: Live) -> None:
     # Killed ones say nothing: that the last attempt is over is known when its time is.
     killable.configure("killer.process", timeout=5, RUN="spent", WRITES="2", DEATHS="3")
@@ -294,6 +299,8 @@ def test_an_event_whose_retries_are_spent_waits_and_is_redriven(killable: Live) 
     assert waiting() == 0
 
 
+@pytest.mark.proves("S3 stays out of reach")
+@pytest.mark.proves("the event is redriven")
 def test_a_fault_that_stays_ends_as_failed(killable: Live) -> None:
     killable.configure("app.process")
     deny = {

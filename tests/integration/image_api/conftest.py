@@ -85,6 +85,11 @@ class Deployed:
             for entry in listed
         }
 
+    def pictures(self, image_id: str) -> list[bytes]:
+        """The bytes of every rendition of an image, sorted."""
+        start = f"renditions/{image_id}/"
+        return sorted(body for key, body in self.stored().items() if key.startswith(start))
+
     def keys(self, bucket: str) -> list[str]:
         listed = self.s3.list_objects_v2(Bucket=bucket).get("Contents", [])
         return [entry["Key"] for entry in listed]

@@ -14,6 +14,7 @@ from benchmarks.photograph import photograph
 UNKNOWN_ID = "0" * 32
 
 
+@pytest.mark.proves("the same event again, also at the same time")
 def test_a_duplicate_event_changes_nothing(deployed):
     image_id = deployed.upload(photograph(800, 600)).json_body["id"]
     event = deployed.event(f"images/{image_id}")
@@ -29,6 +30,7 @@ def test_a_duplicate_event_changes_nothing(deployed):
     assert written == []
 
 
+@pytest.mark.proves("the same event again, also at the same time")
 def test_duplicate_events_at_once_end_in_one_result(deployed):
     ids = [deployed.upload(photograph(320, 240)).json_body["id"] for _ in range(2)]
     event = deployed.event(*(f"images/{image_id}" for image_id in ids))
@@ -39,6 +41,7 @@ def test_duplicate_events_at_once_end_in_one_result(deployed):
 
     stored = deployed.stored()
     assert len(stored) == 10
+    assert deployed.pictures(ids[0]) == deployed.pictures(ids[1])
     for image_id in ids:
         shown = deployed.get(f"/images/{image_id}").json_body
         assert shown["status"] == "ready"
@@ -48,6 +51,7 @@ def test_duplicate_events_at_once_end_in_one_result(deployed):
             assert len(stored[entry["key"]]) == entry["bytes"]
 
 
+@pytest.mark.proves("the upload is overwritten, also while it is processed")
 def test_an_overwritten_upload_gets_the_renditions_of_the_new_one(deployed):
     image_id = deployed.ready(photograph(800, 600, seed=1))
     first = deployed.stored()
@@ -66,6 +70,7 @@ def test_an_overwritten_upload_gets_the_renditions_of_the_new_one(deployed):
     assert {key for key in first if key.startswith("renditions/")}.isdisjoint(second)
 
 
+@pytest.mark.proves("an older event comes late (`sequencer`)")
 def test_an_older_event_that_comes_late_leaves_the_newer_result(deployed):
     image_id = deployed.upload(photograph(800, 600, seed=1)).json_body["id"]
     older = deployed.event(f"images/{image_id}")
@@ -85,6 +90,7 @@ def test_an_older_event_that_comes_late_leaves_the_newer_result(deployed):
 
 
 @pytest.mark.parametrize("writes_first", [True, False])
+@pytest.mark.proves("the upload is overwritten, also while it is processed")
 def test_an_upload_overwritten_while_it_is_processed_ends_in_the_new_one(
     deployed, monkeypatch, writes_first
 ):
@@ -123,8 +129,12 @@ def test_an_upload_overwritten_while_it_is_processed_ends_in_the_new_one(
     assert len(deployed.stored()) == 5
 
 
+@pytest.mark.proves("the function ends between two writes")
 def test_a_crash_after_any_write_shows_nothing_and_the_next_run_ends_the_same(deployed, subtests):
     data = photograph(800, 600)
+    whole = deployed.ready(data)
+    expected = deployed.pictures(whole)
+    assert deployed.client.http.delete(f"/images/{whole}").status_code == 204
     # The note of the attempt, four renditions, the manifest.
     for writes in range(6):
         image_id = deployed.upload(data).json_body["id"]
@@ -145,6 +155,7 @@ def test_a_crash_after_any_write_shows_nothing_and_the_next_run_ends_the_same(de
             deployed.process(event)
             assert deployed.get(f"/images/{image_id}").json_body["status"] == "ready"
             assert len(deployed.stored()) == 5
+            assert deployed.pictures(image_id) == expected
         assert deployed.client.http.delete(f"/images/{image_id}").status_code == 204
 
 
@@ -177,6 +188,7 @@ def test_an_event_with_two_records_does_both(deployed):
         assert deployed.get(f"/images/{image_id}").json_body["status"] == "ready"
 
 
+@pytest.mark.proves("several records in an event, one fails")
 def test_a_record_that_fails_does_not_stop_the_others_and_is_retried_alone(deployed):
     ids = [deployed.upload(photograph(64, 48, seed=seed)).json_body["id"] for seed in (1, 2)]
     deny = {
@@ -203,6 +215,7 @@ def test_a_record_that_fails_does_not_stop_the_others_and_is_retried_alone(deplo
     assert not any(ids[1] in url for url in written)
 
 
+@pytest.mark.proves("the upload is removed, also while it is processed")
 def test_an_object_deleted_before_its_event_leaves_nothing(deployed):
     image_id = deployed.upload(photograph(64, 48)).json_body["id"]
     assert deployed.client.http.delete(f"/images/{image_id}").status_code == 204
@@ -215,6 +228,7 @@ def test_an_object_deleted_before_its_event_leaves_nothing(deployed):
     assert deployed.stored() == {}
 
 
+@pytest.mark.proves("the upload is removed, also while it is processed")
 def test_an_object_deleted_while_it_is_processed_leaves_nothing(
     deployed, monkeypatch, assert_problem
 ):
@@ -235,6 +249,7 @@ def test_an_object_deleted_while_it_is_processed_leaves_nothing(
     assert_problem(deployed.get(f"/images/{image_id}"), 404, "image-not-found")
 
 
+@pytest.mark.proves("the upload is removed, also while it is processed")
 def test_derivatives_go_with_an_upload_that_is_removed(deployed, subtests):
     for name in ("ObjectRemoved:DeleteMarkerCreated", "ObjectRemoved:Delete"):
         with subtests.test(name=name):
@@ -250,6 +265,7 @@ def test_derivatives_go_with_an_upload_that_is_removed(deployed, subtests):
             assert sum(kept in key for key in deployed.stored()) == 5
 
 
+@pytest.mark.proves("an older event comes late (`sequencer`)")
 def test_a_removal_that_comes_late_leaves_the_new_upload_its_renditions(deployed):
     image_id = deployed.ready(photograph(64, 48, seed=1))
     deployed.s3.delete_object(Bucket=deployed.source, Key=f"images/{image_id}")
@@ -264,8 +280,10 @@ def test_a_removal_that_comes_late_leaves_the_new_upload_its_renditions(deployed
     assert deployed.stored() == before
 
 
+@pytest.mark.proves("a delete marker is removed, so that the upload is back")
 def test_an_upload_restored_from_its_version_gets_its_renditions_back(deployed):
     image_id = deployed.ready(photograph(64, 48))
+    before = deployed.pictures(image_id)
     marker = deployed.s3.delete_object(Bucket=deployed.source, Key=f"images/{image_id}")
     deployed.process(deployed.event(f"images/{image_id}", name="ObjectRemoved:DeleteMarkerCreated"))
     assert deployed.stored() == {}
@@ -276,8 +294,10 @@ def test_an_upload_restored_from_its_version_gets_its_renditions_back(deployed):
     deployed.process(deployed.event(f"images/{image_id}", name="ObjectRemoved:Delete"))
 
     assert deployed.get(f"/images/{image_id}").json_body["status"] == "ready"
+    assert deployed.pictures(image_id) == before
 
 
+@pytest.mark.proves("`s3:TestEvent`, other events, unknown records")
 def test_an_event_without_uploads_is_a_success_without_work(deployed, subtests):
     for event in (
         {"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "b", "RequestId": "r"},
@@ -290,6 +310,7 @@ def test_an_event_without_uploads_is_a_success_without_work(deployed, subtests):
             assert deployed.stored() == {}
 
 
+@pytest.mark.proves("another bucket, another key, its own output")
 def test_keys_are_decoded_once(deployed):
     image_id = deployed.upload(photograph(64, 48)).json_body["id"]
     key = f"images/{image_id}"
@@ -316,6 +337,7 @@ def test_keys_are_decoded_once(deployed):
     assert len(deployed.stored()) == 5
 
 
+@pytest.mark.proves("another bucket, another key, its own output")
 def test_events_of_other_buckets_and_of_its_own_output_are_refused(deployed):
     image_id = deployed.ready(photograph(64, 48))
     before = deployed.stored()

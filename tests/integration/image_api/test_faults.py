@@ -28,6 +28,7 @@ FAULTS = {
 REQUESTS = ["GetObject", "HeadObject", "PutObject", "ListObjectsV2"]
 
 
+@pytest.mark.proves("S3 is slow, busy or out of reach for a moment")
 def test_a_fault_that_passes_is_not_noticed(deployed, subtests):
     data = photograph(320, 240)
     expected = None
@@ -39,15 +40,12 @@ def test_a_fault_that_passes_is_not_noticed(deployed, subtests):
                     deployed.process(deployed.event(f"images/{image_id}"))
                 assert len(met) == ATTEMPTS - 1
                 assert deployed.get(f"/images/{image_id}").json_body["status"] == "ready"
-                made = sorted(
-                    body
-                    for key, body in deployed.stored().items()
-                    if key.startswith(f"renditions/{image_id}/")
-                )
+                made = deployed.pictures(image_id)
                 assert len(made) == 4
                 assert made == (expected := expected or made)
 
 
+@pytest.mark.proves("S3 stays out of reach")
 def test_a_fault_that_stays_is_raised_after_three_tries_and_the_next_event_mends_it(
     deployed, subtests
 ):
@@ -69,7 +67,9 @@ def test_a_fault_that_stays_is_raised_after_three_tries_and_the_next_event_mends
 
 
 @pytest.mark.parametrize("lost", [1, 2])
+@pytest.mark.proves("S3's answer to a write is lost")
 def test_an_answer_lost_after_the_write_is_known_as_ones_own(deployed, lost):
+    expected = deployed.pictures(deployed.ready(photograph(32, 24)))
     image_id = deployed.upload(photograph(32, 24)).json_body["id"]
     sent: list[Any] = []
 
@@ -90,13 +90,15 @@ def test_an_answer_lost_after_the_write_is_known_as_ones_own(deployed, lost):
     # The one that was lost, its second try, and the other one.
     assert len(sent) == 3
     assert deployed.get(f"/images/{image_id}").json_body["status"] == "ready"
-    assert len(deployed.stored()) == 5
+    assert deployed.pictures(image_id) == expected
 
 
+@pytest.mark.proves("the tries are spent")
 def test_an_image_has_failed_when_lambda_has_no_retries_left(deployed):
-    image_id = deployed.upload(photograph(32, 24)).json_body["id"]
-    event = deployed.event(f"images/{image_id}")
     data = photograph(32, 24)
+    expected = deployed.pictures(deployed.ready(data))
+    image_id = deployed.upload(data).json_body["id"]
+    event = deployed.event(f"images/{image_id}")
 
     def no_renditions(request: Any) -> Any:
         return answer(503, "SlowDown")(request) if "/renditions/" in request.url else None
@@ -117,6 +119,7 @@ def test_an_image_has_failed_when_lambda_has_no_retries_left(deployed):
     deployed.process(event)
     shown = deployed.get(f"/images/{image_id}").json_body
     assert (shown["status"], shown["problem"]) == ("ready", None)
+    assert deployed.pictures(image_id) == expected
 
 
 def lapse(deployed: Any, monkeypatch: Any, seconds: float) -> None:
@@ -130,7 +133,9 @@ def die(_request: Any) -> None:
     raise KeyboardInterrupt
 
 
+@pytest.mark.proves("a try is killed, or out of memory")
 def test_attempts_that_end_without_a_word_count(deployed, monkeypatch):
+    expected = deployed.pictures(deployed.ready(photograph(32, 24)))
     image_id = deployed.upload(photograph(32, 24)).json_body["id"]
     event = deployed.event(f"images/{image_id}")
 
@@ -154,7 +159,7 @@ def test_attempts_that_end_without_a_word_count(deployed, monkeypatch):
     deployed.process(event)
     shown = deployed.get(f"/images/{image_id}").json_body
     assert (shown["status"], shown["problem"]) == ("ready", None)
-    assert len(deployed.stored()) == 5
+    assert deployed.pictures(image_id) == expected
 
 
 def test_an_overwritten_image_fails_by_its_own_attempts(deployed, monkeypatch):
@@ -180,6 +185,7 @@ def unless_manifest(request: Any) -> Any:
     return None if "/manifests/" in request.url else answer(503, "SlowDown")(request)
 
 
+@pytest.mark.proves("Lambda cannot run the function for six hours")
 def test_an_upload_older_than_lambda_keeps_events_has_failed(deployed, monkeypatch):
     image_id = deployed.upload(photograph(32, 24)).json_body["id"]
     lapse(deployed, monkeypatch, 6 * 3600)
@@ -193,6 +199,7 @@ def test_an_upload_older_than_lambda_keeps_events_has_failed(deployed, monkeypat
     assert deployed.get(f"/images/{image_id}").json_body["status"] == "ready"
 
 
+@pytest.mark.proves("decoding takes more than the function's memory")
 def test_what_does_not_fit_the_functions_own_memory_is_rejected(deployed, monkeypatch):
     data = photograph(1600, 1200)
     image_id = deployed.upload(data).json_body["id"]
@@ -216,6 +223,7 @@ def test_the_api_admits_by_the_memory_of_the_function_that_decodes(
     assert "there are 110" in problem["detail"]
 
 
+@pytest.mark.proves("a later event fails, of an image that is ready")
 def test_a_result_is_kept_when_a_later_attempt_fails(deployed):
     image_id = deployed.ready(photograph(32, 24))
     before = deployed.stored()
@@ -230,6 +238,7 @@ def test_a_result_is_kept_when_a_later_attempt_fails(deployed):
     assert deployed.get(f"/images/{image_id}").json_body["status"] == "ready"
 
 
+@pytest.mark.proves("the file is no image, or damaged")
 def test_an_image_that_breaks_off_is_rejected_not_retried(deployed):
     image_id = deployed.upload(photograph(32, 24)).json_body["id"]
     deployed.put(image_id, photograph(800, 600)[:20_000])

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
+import pytest
 
 from benchmarks.photograph import photograph
 
@@ -99,6 +100,7 @@ REFUSED = [
 ]
 
 
+@pytest.mark.proves("the file is no image, or damaged")
 def test_what_cannot_become_renditions_is_refused_at_get(deployed, subtests):
     for data, slug in REFUSED:
         with subtests.test(slug=slug, length=len(data)):

@@ -6,7 +6,7 @@ import sys
 import pytest
 from PIL import Image, ImageFilter
 
-from benchmarks import image_quality, images, sources
+from benchmarks import image_memory, image_quality, images, sources
 from benchmarks.ratios import Ratio
 from benchmarks.worker import WorkerError, started
 
@@ -69,3 +69,13 @@ def test_quality_figures_know_equal_worse_and_worst():
     grey, lighter = (Image.new("RGB", (50, 50), (value,) * 3) for value in (100, 110))
     # 10 log10(255² / 10²)
     assert image_quality._psnr(grey, lighter) == pytest.approx(28.13, abs=0.01)
+
+
+def test_the_peak_of_a_whole_process_is_measured(tmp_path):
+    source = tmp_path / "source"
+    source.write_bytes(sources.jpeg(2400, 1800))
+    # The pixels as they are decoded, at least, and no other copy of the whole.
+    assert 2400 * 1800 * 4 < image_memory.peak(source) < 3 * 2400 * 1800 * 4
+    source.write_bytes(b"a letter")
+    with pytest.raises(WorkerError, match="UnsupportedFormat"):
+        image_memory.peak(source)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from image_api.resources import (
 )
 from problem_details import ProblemType
 
-TEXT = (Path(__file__).parents[3] / "docs" / "image_api.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[3]
+TEXT = (ROOT / "docs" / "image_api.md").read_text(encoding="utf-8")
 
 
 def rows(*titles: str) -> list[tuple[str, ...]]:
@@ -75,3 +77,27 @@ def test_limits_are_the_codes():
 def test_links_lead_to_files():
     for target in re.findall(r"\]\(([^\s)#]+)", TEXT):
         assert (Path(__file__).parents[3] / "docs" / target).is_file(), target
+
+
+def test_every_fault_that_is_documented_is_proven():
+    documented = {fault for fault, _outcome in rows("what happens", "what comes of it")}
+    documented |= {fault for fault, _outcome in rows("what fails", "what comes of it")}
+    proven = {
+        # As `rows` gives them.
+        claim.strip("`")
+        for folder in ("tests/integration/image_api", "tests/system")
+        for file in (ROOT / folder).glob("test_*.py")
+        for claim in claims(file)
+    }
+    assert proven == documented
+
+
+def claims(file: Path) -> set[str]:
+    """What the tests of a file are marked to prove."""
+    return {
+        ast.literal_eval(decorator.args[0])
+        for function in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(function, ast.FunctionDef)
+        for decorator in function.decorator_list
+        if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "pytest.mark.proves"
+    }

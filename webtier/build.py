@@ -41,7 +41,7 @@ from webtier import (
 from webtier.options import DESCRIPTIONS, Database, Options, flag_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 FILE_NAME = "webtier.json"
 _DATABASES = {
@@ -164,21 +164,36 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--output", type=Path, default=Path("build"), metavar="DIR", help="default: build"
     )
+    parser.add_argument(
+        "--costs", action="store_true", help="print what the stack costs a month, too"
+    )
     for field in dataclasses.fields(Options):
         _add_argument(parser, field.name, field.default)
     given = vars(parser.parse_args(arguments))
-    output = given.pop("output")
+    output, costs = given.pop("output"), given.pop("costs")
     lists = {name: tuple(value) for name, value in given.items() if isinstance(value, list)}
     try:
         options = Options(**given | lists)
     except ValueError as error:
         parser.error(str(error))
+    built = template(options)
     try:
-        print(write(template(options), output))
+        print(write(built, output))
     except OSError as error:
         print(f"{parser.prog}: cannot write to {output}: {error.strerror}", file=sys.stderr)
         return 1
+    if costs:
+        print("", *_costs(built), sep="\n")
     return 0
+
+
+def _costs(built: Template) -> Iterator[str]:
+    # Only for this, which most do not ask for.
+    from webtier.costs import estimate, prices, report
+    from webtier.drill import reading
+
+    body = built.to_dict()
+    return report.text(estimate.month(body, prices.load(), reading.stand_ins(body)))
 
 
 def _add_argument(parser: argparse.ArgumentParser, name: str, default: Any) -> None:

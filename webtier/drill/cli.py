@@ -5,24 +5,23 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from monitoring.semantics.composite_rules import AlarmRuleError
 from monitoring.semantics.metric_math import MetricMathError
+from webtier import subject
 from webtier.drill import assumptions, outcome, promises, reading, report
 from webtier.drill.assumptions import AssumptionError, Assumptions
 from webtier.drill.drills import DRILLS
 from webtier.drill.promises import PromiseError
 from webtier.drill.tier import TemplateError
+from webtier.subject import SubjectError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from webtier.drill.outcome import Outcome
-
-STAGES = Path(__file__).resolve().parents[1] / "stages.toml"
 
 _EPILOG = """\
 exit code: 0 every promise holds, 1 one is broken, 2 wrong usage or template
@@ -59,6 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         AssumptionError,
         MetricMathError,
         PromiseError,
+        SubjectError,
         TemplateError,
     ) as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
@@ -78,17 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help="drills to run (default: all that apply)"
     )
-    parser.add_argument(
-        "--template", type=Path, metavar="FILE", help="JSON (default: built with its defaults)"
-    )
-    parser.add_argument("--stage", help="take the options and parameters of webtier/stages.toml")
-    parser.add_argument(
-        "--parameter",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="a parameter of the template; may be given more than once",
-    )
+    subject.add_arguments(parser)
     parser.add_argument(
         "--assume",
         action="append",
@@ -107,9 +97,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _drill(options: argparse.Namespace) -> int:
-    settings = _stage(options.stage)
-    body = _template(options.template, settings)
-    parameters = _parameters(body, settings, options.parameter)
+    body, parameters = subject.given(options)
     tier = reading.read(body, parameters)
     applicable = outcome.applicable(tier)
     for name in options.names:
@@ -138,40 +126,6 @@ def _drill(options: argparse.Namespace) -> int:
     else:
         _print_summary(found, parameters, unread)
     return 0 if holds else 1
-
-
-def _stage(name: str | None) -> dict[str, Any]:
-    if name is None:
-        return {}
-    stages = tomllib.loads(STAGES.read_text(encoding="utf-8"))
-    if name not in stages:
-        raise _Failure(f"stage {name} is none of {', '.join(stages)}")
-    return dict(stages[name])
-
-
-def _template(path: Path | None, stage: dict[str, Any]) -> dict[str, Any]:
-    if path is None:
-        from webtier.build import template
-        from webtier.options import Options
-
-        return dict(template(Options.from_table(stage.get("options", {}))).to_dict())
-    try:
-        body = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise _Failure(f"{path} is no JSON: {error}") from error
-    return dict(body) if isinstance(body, dict) else {}
-
-
-def _parameters(
-    body: dict[str, Any], stage: dict[str, Any], given: Sequence[str]
-) -> dict[str, str]:
-    parameters = {**reading.stand_ins(body), **stage.get("parameters", {})}
-    for setting in given:
-        name, equals, text = setting.partition("=")
-        if not equals:
-            raise _Failure(f"--parameter {setting}: give NAME=VALUE")
-        parameters[name] = text
-    return parameters
 
 
 def _plot(folder: Path, found: Outcome) -> None:

@@ -56,8 +56,6 @@ def read(body: Mapping[str, Any], parameters: Mapping[str, str] | None = None) -
 
     Raises TemplateError.
     """
-    if not isinstance(body, dict) or not isinstance(body.get("Resources"), dict):
-        raise TemplateError("this is no CloudFormation template in JSON: it has no Resources")
     return _Reader(body, parameters or {}).tier()
 
 
@@ -72,24 +70,53 @@ def stand_ins(body: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
+def document(body: Mapping[str, Any], parameters: Mapping[str, str]) -> Document:
+    """A template with these values for its parameters, the others with their defaults.
+
+    Raises TemplateError: it is no template, or a parameter has no value or is none of it.
+    """
+    if not isinstance(body, dict) or not isinstance(body.get("Resources"), dict):
+        raise TemplateError("this is no CloudFormation template in JSON: it has no Resources")
+    declared = body.get("Parameters", {})
+    for name in parameters:
+        if name not in declared:
+            raise TemplateError(f"parameter {name}: the template has none of that name")
+    for name, parameter in declared.items():
+        if name not in parameters and "Default" not in parameter:
+            raise TemplateError(f"parameter {name} has no default: give it a value")
+    return Document(body, {**PSEUDO, **parameters})
+
+
+def resources(template: Document) -> list[tuple[str, str, Mapping[str, Any]]]:
+    """(logical id, type, resource) of all whose condition holds. Raises TemplateError."""
+    try:
+        return list(template.resources())
+    except KeyError as error:
+        raise TemplateError(f"a condition refers to {error}, which is not there") from error
+
+
+def properties(template: Document, logical_id: str) -> dict[str, Any]:
+    """The properties of a resource, every function evaluated. Raises TemplateError."""
+    try:
+        return template.properties(logical_id)
+    except (KeyError, TypeError, IndexError) as error:
+        raise TemplateError(f"{logical_id}: {error} cannot be resolved") from error
+
+
+def named(reference: Any) -> str:
+    """The logical id in what a Ref or an attribute was resolved to; empty where there is none."""
+    found = _REFERENCE.fullmatch(str(reference))
+    return found[1] if found else ""
+
+
 class _Reader:
     def __init__(self, body: Mapping[str, Any], parameters: Mapping[str, str]) -> None:
-        declared = body.get("Parameters", {})
-        for name in parameters:
-            if name not in declared:
-                raise TemplateError(f"parameter {name}: the template has none of that name")
-        for name, parameter in declared.items():
-            if name not in parameters and "Default" not in parameter:
-                raise TemplateError(f"parameter {name} has no default: give it a value")
-        self.document = Document(body, {**PSEUDO, **parameters})
+        self.document = document(body, parameters)
         self.kinds: dict[str, list[str]] = defaultdict(list)
         self.attributes: dict[str, Mapping[str, Any]] = {}
-        try:
-            for logical_id, kind, resource in self.document.resources():
-                self.kinds[kind.removeprefix("AWS::")].append(logical_id)
-                self.attributes[logical_id] = resource
-        except KeyError as error:
-            raise TemplateError(f"a condition refers to {error}, which is not there") from error
+        for logical_id, kind, resource in resources(self.document):
+            self.kinds[kind.removeprefix("AWS::")].append(logical_id)
+            self.attributes[logical_id] = resource
         self.unread: list[str] = []
 
     def tier(self) -> Tier:
@@ -105,10 +132,7 @@ class _Reader:
         )
 
     def _properties(self, logical_id: str) -> dict[str, Any]:
-        try:
-            return self.document.properties(logical_id)
-        except (KeyError, TypeError, IndexError) as error:
-            raise TemplateError(f"{logical_id}: {error} cannot be resolved") from error
+        return properties(self.document, logical_id)
 
     def _only(self, kind: str) -> str:
         found = self.kinds[kind]
@@ -118,7 +142,7 @@ class _Reader:
         return found[0]
 
     def _zone(self, subnet: Any) -> str:
-        name = _named(subnet)
+        name = named(subnet)
         if name not in self.kinds["EC2::Subnet"]:
             raise TemplateError(f"subnet {subnet} is not in the template")
         zone = self._properties(name).get("AvailabilityZone")
@@ -166,7 +190,7 @@ class _Reader:
         found["MaxSize"] = (int(properties["MaxSize"]), group)
         for name in self.kinds["AutoScaling::ScheduledAction"]:
             action = self._properties(name)
-            if _named(action["AutoScalingGroupName"]) == group:
+            if named(action["AutoScalingGroupName"]) == group:
                 for size in found:
                     if size in action:
                         found[size] = min(found[size], (int(action[size]), name))
@@ -179,7 +203,7 @@ class _Reader:
         mixed = properties.get("MixedInstancesPolicy", {})
         chosen = mixed.get("LaunchTemplate", {})
         reference = chosen.get("LaunchTemplateSpecification") or properties.get("LaunchTemplate")
-        name = _named((reference or {}).get("LaunchTemplateId"))
+        name = named((reference or {}).get("LaunchTemplateId"))
         if name not in self.kinds["EC2::LaunchTemplate"]:
             raise TemplateError(f"{group}: its launch template is not in the template")
         data = self._properties(name)["LaunchTemplateData"]
@@ -192,7 +216,7 @@ class _Reader:
     def _policies(self, group: str) -> Iterator[Tracking]:
         for name in self.kinds["AutoScaling::ScalingPolicy"]:
             policy = self._properties(name)
-            if _named(policy["AutoScalingGroupName"]) != group:
+            if named(policy["AutoScalingGroupName"]) != group:
                 continue
             tracking = policy.get("TargetTrackingConfiguration", {})
             kind = tracking.get("PredefinedMetricSpecification", {}).get("PredefinedMetricType")
@@ -228,7 +252,7 @@ class _Reader:
         targets = self._properties(group).get("TargetGroupARNs", ())
         if len(targets) != 1:
             raise TemplateError(f"{group}: a drill needs one target group in TargetGroupARNs")
-        target_group = _named(targets[0])
+        target_group = named(targets[0])
         target = self._properties(target_group)
         attributes = {
             one["Key"]: one["Value"]
@@ -258,27 +282,27 @@ class _Reader:
         tables = {}
         for name in self.kinds["EC2::SubnetRouteTableAssociation"]:
             association = self._properties(name)
-            tables[_named(association["SubnetId"])] = _named(association["RouteTableId"])
+            tables[named(association["SubnetId"])] = named(association["RouteTableId"])
         routes = {}
         for name in self.kinds["EC2::Route"]:
             route = self._properties(name)
             if route.get("DestinationCidrBlock") == "0.0.0.0/0":
-                routes[_named(route["RouteTableId"])] = (name, route)
+                routes[named(route["RouteTableId"])] = (name, route)
         endpoints = [
             self._properties(name)
             for name in self.kinds["EC2::VPCEndpoint"]
             if self._properties(name).get("VpcEndpointType") == "Interface"
         ]
-        for subnet in map(_named, self._properties(group)["VPCZoneIdentifier"]):
+        for subnet in map(named, self._properties(group)["VPCZoneIdentifier"]):
             zone = self._zone(f"${{{subnet}}}")
             name, route = routes.get(tables.get(subnet, ""), (subnet, {}))
             if "NatGatewayId" in route:
-                gateway = _named(route["NatGatewayId"])
+                gateway = named(route["NatGatewayId"])
                 at = self._properties(gateway).get("SubnetId")
                 # A regional NAT gateway has no subnet: it is in each zone that needs it.
                 yield Egress(zone, name, gateway, frozenset({self._zone(at) if at else zone}))
             elif route:
-                yield Egress(zone, name, _named(route.get("GatewayId", "")), frozenset({zone}))
+                yield Egress(zone, name, named(route.get("GatewayId", "")), frozenset({zone}))
             else:
                 reached = [set(self._zones(one.get("SubnetIds", ()))) for one in endpoints]
                 common = (
@@ -330,7 +354,7 @@ class _Reader:
         )
 
     def _subnet_group(self, reference: Any) -> tuple[str, ...]:
-        name = _named(reference)
+        name = named(reference)
         if name not in self.kinds["RDS::DBSubnetGroup"]:
             raise TemplateError(f"database subnet group {reference} is not in the template")
         return self._zones(self._properties(name)["SubnetIds"])
@@ -379,14 +403,14 @@ class _Reader:
 
         A topic that is not in the template has its subscribers elsewhere.
         """
-        name = _named(topic)
+        name = named(topic)
         if name not in self.kinds["SNS::Topic"]:
             return "" if ":sns:" in str(topic) or "${" not in str(topic) else f"{name} is no topic"
         if any(one.get("Endpoint") for one in self._properties(name).get("Subscription", ())):
             return ""
         for subscription in self.kinds["SNS::Subscription"]:
             properties = self._properties(subscription)
-            if _named(properties.get("TopicArn")) == name and properties.get("Endpoint"):
+            if named(properties.get("TopicArn")) == name and properties.get("Endpoint"):
                 return ""
         waiting = [
             f"{one} has the condition {resource.get('Condition')}, which does not hold"
@@ -411,12 +435,6 @@ class _Reader:
 def _metrics(properties: Mapping[str, Any]) -> list[dict[str, Any]]:
     queries = properties.get("Metrics", ())
     return [query["MetricStat"]["Metric"] for query in queries if "MetricStat" in query]
-
-
-def _named(reference: Any) -> str:
-    """The logical id in what a Ref or an attribute was resolved to; empty where there is none."""
-    found = _REFERENCE.fullmatch(str(reference))
-    return found[1] if found else ""
 
 
 def _true(value: Any) -> bool:

@@ -45,8 +45,10 @@ def install(*, lambda_python: Path, alarm_period_scale: float) -> None:
         blocking_types,
         bucket_import,
         composite_alarms,
+        custom_resources,
         database_servers,
         databases,
+        default_groups,
         deliveries,
         encryption,
         events,
@@ -81,6 +83,8 @@ def install(*, lambda_python: Path, alarm_period_scale: float) -> None:
     events.install()
     deliveries.install(period_scale=alarm_period_scale)
     network_types.install()
+    default_groups.install()
+    custom_resources.install()
     firewall_types.install()
     machine_images.install()
     bucket_import.install()

@@ -35,6 +35,7 @@ KEPT = {
     "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
     "AWS_LAMBDA_FUNCTION_NAME",
     "AWS_LAMBDA_FUNCTION_VERSION",
+    "AWS_LAMBDA_LOG_GROUP_NAME",
     "AWS_LAMBDA_LOG_STREAM_NAME",
     "AWS_REGION",
     "AWS_SECRET_ACCESS_KEY",
@@ -55,7 +56,7 @@ class Context:
         self.invoked_function_arn: str = invocation["invoked_function_arn"]
         self.memory_limit_in_mb = str(function["memory"])
         self.aws_request_id: str = invocation["request_id"]
-        self.log_group_name = f"/aws/lambda/{self.function_name}"
+        self.log_group_name = os.environ.get("AWS_LAMBDA_LOG_GROUP_NAME", "")
         self.log_stream_name = os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME", "")
         self.identity = None
         self.client_context = None

@@ -10,8 +10,8 @@ for Lambda functions", https://docs.aws.amazon.com/lambda/latest/dg/monitoring-m
 
 MiniStack 1.5.33: functions run under the emulator's own interpreter with its packages and its
 environment; every exception is a `Runtime.HandlerError` and ends the process; a handler that prints
-nothing waits 50 ms for its log; only direct invocations are measured; a new function is `Pending`
-for half a second, for which clients wait five.
+nothing waits 50 ms for its log, and does not know the name of a log group of its own; only direct
+invocations are measured; a new function is `Pending` for half a second; clients wait five for it.
 
 The filler: `function_worker` runs under the interpreter given to `install`, for every `python3.x`
 runtime. Layers, SnapStart and the count of recursive invocations are left out: a function that
@@ -36,6 +36,7 @@ LOG_LIMIT = 1.0
 _execute_other_runtime = lambda_svc._execute_function_warm
 _dispatch = lambda_svc._execute_function_dispatch
 _detect_runtime_binary = lambda_runtime._detect_runtime_binary
+_execution_credentials = lambda_runtime.execution_credentials
 _drain_stderr = lambda_runtime.Worker._drain_stderr_bounded
 
 
@@ -50,6 +51,7 @@ def install(*, python: Path) -> None:
         return str(binary), str(script)
 
     lambda_runtime._detect_runtime_binary = runtime_binary
+    lambda_runtime.execution_credentials = runtime_variables
     lambda_runtime.Worker._drain_stderr_bounded = drain_log
     lambda_svc._execute_function_warm = execute
     lambda_svc._execute_function_dispatch = measured_dispatch
@@ -60,6 +62,13 @@ def install(*, python: Path) -> None:
 def is_python(runtime: str) -> bool:
     """Whether this is one of Lambda's Python runtimes."""
     return runtime.startswith("python3.")
+
+
+def runtime_variables(config: dict[str, Any]) -> dict[str, str]:
+    """The environment variables that Lambda sets for a function: its role, and where it logs."""
+    usual = f"/aws/lambda/{config['FunctionName']}"
+    group = (config.get("LoggingConfig") or {}).get("LogGroup") or usual
+    return {**_execution_credentials(config), "AWS_LAMBDA_LOG_GROUP_NAME": group}
 
 
 def execute(function: dict[str, Any], event: object, request_id: str) -> dict[str, Any]:

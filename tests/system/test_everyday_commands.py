@@ -117,6 +117,20 @@ def test_the_aws_command_line_sees_the_buckets(
     assert "image-api-local-source-111111111111-us-east-1" in shell(checkout, "aws s3 ls")
 
 
+def test_the_default_security_group_of_the_web_tier_has_no_rules(
+    checkout: Checkout, deployed: dict[str, str]
+) -> None:
+    printed = shell(
+        checkout,
+        "vpc=$(aws cloudformation describe-stack-resource --stack-name webtier-local "
+        "--logical-resource-id Vpc --query StackResourceDetail.PhysicalResourceId --output text) "
+        "&& aws ec2 describe-security-groups --output json "
+        "--filters Name=vpc-id,Values=$vpc Name=group-name,Values=default "
+        "--query 'SecurityGroups[].[IpPermissions, IpPermissionsEgress]'",
+    )
+    assert json.loads(printed) == [[[], []]]
+
+
 def test_a_wrong_part_or_stage_is_named(checkout: Checkout, deployed: dict[str, str]) -> None:
     for command, named in (
         ("python -m deploy crud --stage local", "crud_api"),

@@ -38,6 +38,18 @@ def test_a_function_sees_the_runtime_and_nothing_of_the_emulator(create_function
     assert {"GATEWAY_PORT", "AUTH", "BIND_HOST", "MINISTACK_ACCOUNT_ID"}.isdisjoint(environment)
 
 
+@pytest.mark.parametrize("own", [{}, {"LoggingConfig": {"LogGroup": "/its/own"}}])
+def test_a_function_knows_its_log(create_function, invoke, own):
+    arn = create_function(
+        "import os\n"
+        "def handler(event, context):\n"
+        "    return context.log_group_name, os.environ['AWS_LAMBDA_LOG_GROUP_NAME']\n",
+        **own,
+    )
+    (name, variable), _, _ = invoke(arn)
+    assert name == variable == ("/its/own" if own else f"/aws/lambda/{arn.rpartition(':')[2]}")
+
+
 def test_an_exception_keeps_its_type_and_the_environment(create_function, invoke):
     arn = create_function(
         "import os\n"

@@ -1,0 +1,1 @@
+"""The code of Lambda functions, each file whole in itself: the template carries it as it is."""

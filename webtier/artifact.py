@@ -263,7 +263,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 1
     except OSError as error:
-        print(f"{parser.prog}: cannot write to {options.output}: {error}", file=sys.stderr)
+        # What exists already and is in the way is no directory.
+        problem = "not a directory" if isinstance(error, FileExistsError) else error.strerror
+        print(f"{parser.prog}: cannot write to {options.output}: {problem}", file=sys.stderr)
         return 1
     print(path)
     print(f"sha256 {made.sha256}, {len(made.content) / 1e6:.1f} MB")

@@ -22,6 +22,7 @@ from webtier import (
     alerts,
     artifact,
     compute,
+    console,
     dashboard,
     database,
     database_cluster,
@@ -39,10 +40,10 @@ from webtier import (
     security_groups,
     tags,
 )
-from webtier.options import DESCRIPTIONS, Database, Options, flag_name
+from webtier.options import DESCRIPTIONS, Database, Description, Options, flag_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 FILE_NAME = "webtier.json"
 _DATABASES = {
@@ -158,6 +159,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0, 1 when nothing could be written."""
     parser = argparse.ArgumentParser(
         prog="python webtier/build.py",
+        # All of them would bury the line that says what is wrong.
+        usage="%(prog)s [--help] [OPTION ...]",
         description="Write the web tier's CloudFormation template and print its path.",
         epilog="Examples: python webtier/build.py --zones 3 --nat one --database cluster; "
         "python webtier/build.py --architecture x86_64 --spot-percent 50 "
@@ -180,10 +183,13 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(str(error))
     built = template(options)
     try:
-        print(write(built, output))
+        path = write(built, output)
     except OSError as error:
-        print(f"{parser.prog}: cannot write to {output}: {error.strerror}", file=sys.stderr)
+        # What exists already and is in the way is no directory.
+        problem = "not a directory" if isinstance(error, FileExistsError) else error.strerror
+        print(f"{parser.prog}: cannot write to {output}: {problem}", file=sys.stderr)
         return 1
+    print(path)
     if costs:
         print("", *_costs(built), sep="\n")
     return 0
@@ -215,7 +221,7 @@ def _add_argument(parser: argparse.ArgumentParser, name: str, default: Any) -> N
             flag,
             action="append",
             default=[],
-            type=described.parse,
+            type=_argument_type(described),
             metavar=described.metavar,
             help=described.text,
         )
@@ -223,11 +229,22 @@ def _add_argument(parser: argparse.ArgumentParser, name: str, default: Any) -> N
     parser.add_argument(
         flag,
         default=default,
-        type=described.parse,
+        type=_argument_type(described),
         choices=list(type(default)) if isinstance(default, Enum) else None,
         metavar=described.metavar,
         help=f"{described.text} (default: %(default)s)",
     )
+
+
+def _argument_type(described: Description) -> Callable[[str], Any]:
+    def read(text: str) -> Any:
+        try:
+            return described.read(text)
+        except ValueError as error:
+            # Of any other error argparse tells the type's name alone.
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return read
 
 
 def write(built: Template, directory: Path) -> Path:
@@ -245,7 +262,4 @@ def write(built: Template, directory: Path) -> Path:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)
+    sys.exit(console.ended(main))

@@ -14,6 +14,8 @@ from enum import EnumType, StrEnum
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, Any
 
+from webtier import cron
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
@@ -33,6 +35,7 @@ CLUSTER_STORAGE_GIB = 100
 # Amazon RDS User Guide, "Managing capacity automatically with Amazon RDS storage autoscaling": the
 # maximum is at least a tenth above the storage.
 _GROWTH_PERCENT = 110
+_GROWING_STORAGE_GIB = (STORAGE_GIB[0], STORAGE_GIB[1] * 100 // _GROWTH_PERCENT)
 # Amazon CloudWatch Logs API Reference, PutRetentionPolicy.
 LOG_DAYS = (
     *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827),
@@ -95,19 +98,22 @@ class ScheduledMinimum:
 
     @classmethod
     def parse(cls, text: str) -> ScheduledMinimum:
-        """Read `0 7 * * MON-FRI = 4`. Raises ValueError."""
+        """Read `0 7 * * MON-FRI = 4`. Raises ValueError, whose text does not name the option."""
         recurrence, separator, minimum = (part.strip() for part in text.partition("="))
         fields = recurrence.split()
         if not (separator and minimum.isdecimal() and all(map(_CRON_FIELD.fullmatch, fields))):
-            raise ValueError(f"schedule: {text!r} is not like '0 7 * * MON-FRI = 4'")
+            raise ValueError(f"{text!r} is not like '0 7 * * MON-FRI = 4'")
         if len(fields) != 5:
             raise ValueError(
-                f"schedule: {text!r} has {len(fields)} fields before =, not the five of cron: "
+                f"{text!r} has {len(fields)} fields before =, not the five of cron: "
                 "minute, hour, day, month, day of the week"
             )
+        for field, value in zip(cron.FIELDS, fields, strict=True):
+            if problem := field.problem(value):
+                raise ValueError(f"{text!r}: {problem}")
         if int(minimum) < MINIMUM_CAPACITY:
             raise ValueError(
-                f"schedule: {text!r} has fewer than {MINIMUM_CAPACITY} instances, "
+                f"{text!r} has fewer than {MINIMUM_CAPACITY} instances, "
                 "which a lost zone could take down together"
             )
         return cls(" ".join(fields), int(minimum))
@@ -123,6 +129,18 @@ class Description:
     text: str
     parse: Callable[[str], Any]
     metavar: str | None = None
+
+    def read(self, text: str) -> Any:
+        """The value of a text. Raises ValueError, which says why, but not of which option."""
+        try:
+            return self.parse(text)
+        except ValueError as error:
+            if isinstance(self.parse, EnumType):
+                choices = ", ".join(self.parse.__members__.values())
+                raise ValueError(f"{text!r} is not one of {choices}") from error
+            if self.parse is int:
+                raise ValueError(f"{text!r} is not a whole number") from error
+            raise
 
 
 _DEFAULT_RANGE = IPv4Network("10.0.0.0/16")
@@ -225,14 +243,24 @@ class Options:
             _check_time_zone(self.time_zone)
 
     def _check_database(self) -> None:
-        _within("storage-gib", self.storage_gib, STORAGE_GIB)
-        least = -(-self.storage_gib * _GROWTH_PERCENT // 100)
-        _within("max-storage-gib", self.max_storage_gib, (least, STORAGE_GIB[1]))
+        if self.clustered:
+            _within("storage-gib", self.storage_gib, STORAGE_GIB)
+        else:
+            self._check_growth()
         _within("backup-days", self.backup_days, BACKUP_DAYS)
         if self.log_days not in LOG_DAYS:
             nearest = next((days for days in LOG_DAYS if days > self.log_days), LOG_DAYS[-1])
             raise ValueError(
                 f"log-days: CloudWatch does not keep logs for {self.log_days} days; try {nearest}"
+            )
+
+    def _check_growth(self) -> None:
+        _within("storage-gib", self.storage_gib, _GROWING_STORAGE_GIB)
+        least = -(-self.storage_gib * _GROWTH_PERCENT // 100)
+        if not least <= self.max_storage_gib <= STORAGE_GIB[1]:
+            raise ValueError(
+                f"max-storage-gib: {self.max_storage_gib} is not between {least}, "
+                f"a tenth above storage-gib, and {STORAGE_GIB[1]}"
             )
 
 
@@ -310,25 +338,22 @@ def _without_doubles(name: str, values: Iterable[str]) -> None:
 
 
 def _from_toml(field: dataclasses.Field[Any], value: object) -> Any:
-    name, parse = flag_name(field.name), DESCRIPTIONS[field.name].parse
+    name, read = flag_name(field.name), DESCRIPTIONS[field.name].read
     match field.default, value:
         case tuple(), list() if all(isinstance(item, str) for item in value):
-            return tuple(parse(item) for item in value)
+            return tuple(_named(name, read, item) for item in value)
         case bool(), bool():
             return value
         case int(), int() if not isinstance(field.default, bool) and not isinstance(value, bool):
             return value
         case ((IPv4Network() | str()), str()):
-            return _parsed(name, parse, value)
+            return _named(name, read, value)
     wanted = {tuple: "a list of texts", bool: "true or false", int: "a whole number"}
     raise ValueError(f"{name}: {value!r} is not {wanted.get(type(field.default), 'a text')}")
 
 
-def _parsed(name: str, parse: Callable[[str], Any], text: str) -> Any:
+def _named(name: str, read: Callable[[str], Any], text: str) -> Any:
     try:
-        return parse(text)
+        return read(text)
     except ValueError as error:
-        if isinstance(parse, EnumType):
-            choices = ", ".join(parse.__members__.values())
-            raise ValueError(f"{name}: {text!r} is not one of {choices}") from error
         raise ValueError(f"{name}: {error}") from error

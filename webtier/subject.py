@@ -48,7 +48,10 @@ def given(arguments: argparse.Namespace) -> tuple[dict[str, Any], dict[str, str]
 def _stage(name: str | None) -> dict[str, Any]:
     if name is None:
         return {}
-    stages = tomllib.loads(STAGES.read_text(encoding="utf-8"))
+    try:
+        stages = tomllib.loads(STAGES.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise SubjectError(f"{STAGES} is not TOML: {error}") from error
     if name not in stages:
         raise SubjectError(f"stage {name} is none of {', '.join(stages)}")
     return dict(stages[name])
@@ -59,7 +62,10 @@ def _template(path: Path | None, stage: dict[str, Any]) -> dict[str, Any]:
         from webtier.build import template
         from webtier.options import Options
 
-        return dict(template(Options.from_table(stage.get("options", {}))).to_dict())
+        try:
+            return dict(template(Options.from_table(stage.get("options", {}))).to_dict())
+        except ValueError as error:
+            raise SubjectError(f"the stage's options in {STAGES.name}: {error}") from error
     try:
         body = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
@@ -70,7 +76,8 @@ def _template(path: Path | None, stage: dict[str, Any]) -> dict[str, Any]:
 def _parameters(
     body: dict[str, Any], stage: dict[str, Any], settings: Sequence[str]
 ) -> dict[str, str]:
-    parameters = {**reading.stand_ins(body), **stage.get("parameters", {})}
+    of_stage = {name: str(value) for name, value in stage.get("parameters", {}).items()}
+    parameters = {**reading.stand_ins(body), **of_stage}
     for setting in settings:
         name, equals, text = setting.partition("=")
         if not equals:

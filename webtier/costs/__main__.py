@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from webtier import console
 from webtier.costs.cli import main
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)
+    sys.exit(console.ended(main))

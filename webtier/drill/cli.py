@@ -52,6 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     try:
         return _drill(options)
+    except BrokenPipeError:
+        raise
     except (
         _Failure,
         AlarmRuleError,
@@ -105,6 +107,8 @@ def _drill(options: argparse.Namespace) -> int:
             raise _Failure(f"{name} is no drill: choose from {', '.join(DRILLS)}")
         if name not in applicable:
             raise _Failure(f"{name}: this template has nothing of the kind to lose")
+    if options.plot:
+        _make(options.plot)
     found = []
     assumed = Assumptions().changed(options.assume)
     for one in outcome.outcomes(tier, assumed, promises.load(options.promises), options.names):
@@ -128,10 +132,16 @@ def _drill(options: argparse.Namespace) -> int:
     return 0 if holds else 1
 
 
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise _Failure(f"{folder}: not a directory") from error
+
+
 def _plot(folder: Path, found: Outcome) -> None:
     from webtier.drill import plot
 
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{found.drill.name}.svg"
     plot.write(path, found)
     print(path, file=sys.stderr)

@@ -66,7 +66,7 @@ def stand_ins(body: Mapping[str, Any]) -> dict[str, str]:
         if name in STAND_INS and not parameter.get("Default"):
             found[name] = STAND_INS[name]
         elif "Default" not in parameter and parameter.get("Type") == "String":
-            found[name] = f"<{name}>"
+            found[name] = _stand_in(name)
     return found
 
 
@@ -82,9 +82,35 @@ def document(body: Mapping[str, Any], parameters: Mapping[str, str]) -> Document
         if name not in declared:
             raise TemplateError(f"parameter {name}: the template has none of that name")
     for name, parameter in declared.items():
-        if name not in parameters and "Default" not in parameter:
+        if name in parameters:
+            _check_value(name, parameter, parameters[name])
+        elif "Default" not in parameter:
             raise TemplateError(f"parameter {name} has no default: give it a value")
     return Document(body, {**PSEUDO, **parameters})
+
+
+def _check_value(name: str, declared: Mapping[str, Any], value: str) -> None:
+    """Hold a value against what the template says of it, as CloudFormation does."""
+    if value == _stand_in(name):
+        return
+    if "AllowedValues" in declared and value not in map(str, declared["AllowedValues"]):
+        allowed = ", ".join(map(str, declared["AllowedValues"]))
+        raise TemplateError(f"parameter {name}: {value!r} is not one of {allowed}")
+    if "AllowedPattern" in declared and not re.fullmatch(declared["AllowedPattern"], value):
+        wanted = declared.get("ConstraintDescription", f"like {declared['AllowedPattern']}")
+        raise TemplateError(f"parameter {name}: {value!r} is not {wanted}")
+    if declared.get("Type") == "Number":
+        try:
+            number = float(value)
+        except ValueError as error:
+            raise TemplateError(f"parameter {name}: {value!r} is no number") from error
+        for bound, kept in (("MinValue", float.__ge__), ("MaxValue", float.__le__)):
+            if bound in declared and not kept(number, float(declared[bound])):
+                raise TemplateError(f"parameter {name}: {value}: its {bound} is {declared[bound]}")
+
+
+def _stand_in(name: str) -> str:
+    return f"<{name}>"
 
 
 def resources(template: Document) -> list[tuple[str, str, Mapping[str, Any]]]:
@@ -186,14 +212,18 @@ class _Reader:
 
     def _sizes(self, group: str, properties: Mapping[str, Any]) -> tuple[dict[str, str], int, int]:
         """The smallest sizes the group has at any time of its schedule, and what gives them."""
-        found = {"MinSize": (int(properties["MinSize"]), group)}
-        found["MaxSize"] = (int(properties["MaxSize"]), group)
+        found = {size: (_size(group, properties, size), group) for size in ("MinSize", "MaxSize")}
+        if found["MinSize"] > found["MaxSize"]:
+            raise TemplateError(
+                f"{group}: its MinSize {found['MinSize'][0]} is above its MaxSize "
+                f"{found['MaxSize'][0]}"
+            )
         for name in self.kinds["AutoScaling::ScheduledAction"]:
             action = self._properties(name)
             if named(action["AutoScalingGroupName"]) == group:
                 for size in found:
                     if size in action:
-                        found[size] = min(found[size], (int(action[size]), name))
+                        found[size] = min(found[size], (_size(name, action, size), name))
         sources = {size: source for size, (_, source) in found.items()}
         return sources, found["MinSize"][0], found["MaxSize"][0]
 
@@ -435,6 +465,13 @@ class _Reader:
 def _metrics(properties: Mapping[str, Any]) -> list[dict[str, Any]]:
     queries = properties.get("Metrics", ())
     return [query["MetricStat"]["Metric"] for query in queries if "MetricStat" in query]
+
+
+def _size(resource: str, properties: Mapping[str, Any], name: str) -> int:
+    value = str(properties[name])
+    if not value.isdecimal():
+        raise TemplateError(f"{resource}: its {name} {value} is no whole number")
+    return int(value)
 
 
 def _true(value: Any) -> bool:

@@ -44,13 +44,22 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"schedule": ["0 7 * * MON-FRI"]}, "is not like '0 7 * * MON-FRI = 4'"),
     ({"schedule": ["0 7 * * = 4"]}, "has 4 fields before ="),
     ({"schedule": ["0 7 * * ? = 4"]}, "is not like"),
+    ({"schedule": ["60 7 * * * = 4"]}, "schedule: '60 7 * * * = 4': minute 60 is not from 0 to 59"),
     ({"schedule": ["0 7 * * * = 1"]}, "has fewer than 2 instances"),
     ({"schedule": ["0 7 * * * = 2", "0 7 * * * = 3"]}, "schedule: 0 7 * * * is there twice"),
     ({"time-zone": "Mars/Olympus"}, "time-zone: 'Mars/Olympus' is not in this machine's"),
     ({"time-zone": "../etc/passwd"}, "time-zone: '../etc/passwd' is not in this machine's"),
     ({"database": "aurora"}, "database: 'aurora' is not one of instance, replica, cluster"),
-    ({"storage-gib": 19}, "storage-gib: 19 is not between 20 and 65536"),
-    ({"storage-gib": 190}, "max-storage-gib: 200 is not between 209 and 65536"),
+    ({"storage-gib": 19}, "storage-gib: 19 is not between 20 and 59578"),
+    (
+        {"storage-gib": 190},
+        "max-storage-gib: 200 is not between 209, a tenth above storage-gib, and 65536",
+    ),
+    (
+        {"storage-gib": 59_579, "max-storage-gib": 65_536},
+        "storage-gib: 59579 is not between 20 and 59578",
+    ),
+    ({"database": "cluster", "storage-gib": 65_537}, "is not between 20 and 65536"),
     ({"backup-days": 0}, "backup-days: 0 is not between 1 and 35"),
     ({"log-days": 31}, "CloudWatch does not keep logs for 31 days; try 60"),
     ({"zone": 2, "colour": "red"}, "no option colour, zone; the options are zones, vpc-cidr,"),
@@ -115,6 +124,11 @@ def test_what_an_option_prints_as_is_what_it_takes(options: Options) -> None:
         for field in dataclasses.fields(Options)
     }
     assert Options.from_table(table) == options
+
+
+def test_the_storage_of_a_cluster_needs_no_room_to_grow() -> None:
+    assert Options.from_table({"database": "cluster", "storage-gib": 65_536})
+    assert Options.from_table({"storage-gib": 59_578, "max-storage-gib": 65_536})
 
 
 def test_every_option_is_described() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from webtier import build
+from webtier import build, subject
 from webtier.costs import cli, page, prices
 
 SCRIPT = Path(build.__file__)
@@ -67,7 +67,7 @@ def test_prices_can_be_ones_own(tmp_path, capsys) -> None:
     [
         (("--stage", "test"), "stage test is none of local, dev, prod"),
         (("--parameter", "MinCapacity"), "--parameter MinCapacity: give NAME=VALUE"),
-        (("--parameter", "MinCapacity=x"), "Group.MinSize is 'x': not a whole number"),
+        (("--parameter", "MinCapacity=x"), "parameter MinCapacity: 'x' is no number"),
         (("--template", "/nowhere.json"), "/nowhere.json: No such file or directory"),
         (("--template", str(SCRIPT)), "is no JSON"),
         (("--prices", str(SCRIPT)), "build.py: "),
@@ -80,6 +80,23 @@ def test_a_mistake_is_one_line(arguments, message, capsys) -> None:
     assert shown.err.startswith("python -m webtier.costs: ")
     assert message in shown.err
     assert shown.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[test", "stages.toml is not TOML: "),
+        ("[test.options]\nzones = 4", "the stage's options in stages.toml: zones: 4 is not 2 or 3"),
+    ],
+)
+def test_a_mistake_in_stages_toml_is_one_line(text, message, tmp_path, monkeypatch, capsys) -> None:
+    stages = tmp_path / "stages.toml"
+    stages.write_text(text)
+    monkeypatch.setattr(subject, "STAGES", stages)
+    assert cli.main(["--stage", "test"]) == 2
+    shown = capsys.readouterr().err
+    assert message in shown
+    assert shown.count("\n") == 1
 
 
 def test_the_builder_prints_it_below_the_path(tmp_path) -> None:

@@ -273,8 +273,8 @@ def test_an_alarm_on_several_metrics_is_paid_for_each() -> None:
     ("body", "parameters", "message"),
     [
         ({}, {}, "this is no CloudFormation template in JSON: it has no Resources"),
-        (body_of(), {"MinCapacity": "two"}, "Group.MinSize is 'two': not a whole number"),
-        (body_of(), {"MinCapacity": "-1"}, "Group.MinSize is -1: less than nothing"),
+        (body_of(), {"MinCapacity": "two"}, "parameter MinCapacity: 'two' is no number"),
+        (body_of(), {"MinCapacity": "2.5"}, "Group.MinSize is '2.5': not a whole number"),
         (body_of(), {"Colour": "red"}, "parameter Colour: the template has none of that name"),
         (
             changed("Group", LaunchTemplate={"LaunchTemplateId": "lt-1"}),

@@ -89,6 +89,8 @@ def test_drawings_are_the_same_every_time(written, tmp_path, capsys) -> None:
         (["--parameter", "MinCapacity"], "--parameter MinCapacity: give NAME=VALUE"),
         (["--parameter", "Colour=red"], "parameter Colour: the template has none of that name"),
         (["--stage", "moon"], "stage moon is none of local, dev, prod"),
+        (["--parameter", "MinCapacity=two"], "parameter MinCapacity: 'two' is no number"),
+        (["--plot", "Makefile"], "Makefile: not a directory"),
         (["--promises", "/nowhere"], "/nowhere: No such file or directory"),
         (["--template", "/nowhere"], "/nowhere: No such file or directory"),
         (["--template", "Makefile"], "Makefile is no JSON"),

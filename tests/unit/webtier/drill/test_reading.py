@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 
 import pytest
 
@@ -191,6 +192,14 @@ def test_policies_that_are_not_modelled_are_named(default) -> None:
             lambda body: with_value(body, "soon", "Group", *UPDATE, "PauseTime"),
             "Group: 'soon' is no duration such as PT10M",
         ),
+        (
+            lambda body: with_property(body, "Group", "MinSize", "two"),
+            "Group: its MinSize two is no whole number",
+        ),
+        (
+            lambda body: with_property(body, "Group", "MinSize", 9),
+            "Group: its MinSize 9 is above its MaxSize 6",
+        ),
     ],
 )
 def test_what_cannot_be_read_is_named(default, change, message) -> None:
@@ -204,6 +213,29 @@ def test_parameters_that_are_not_there_are_named(default) -> None:
     open_ended = {**default, "Parameters": {**default["Parameters"], "Needed": {"Type": "Number"}}}
     with pytest.raises(TemplateError, match="parameter Needed has no default"):
         read(open_ended)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("MinCapacity", "two", "'two' is no number"),
+        ("MinCapacity", "1", "1: its MinValue is 2"),
+        ("RateLimit", "2000000001", "2000000001: its MaxValue is 2000000000"),
+        ("InstanceType", "t3.small", "'t3.small' is not an instance type with arm64 processors"),
+        ("AlertEmail", "nobody", "'nobody' is not an e-mail address, or nothing"),
+        ("Size", "medium", "'medium' is not one of small, large"),
+        ("Code", "x", "'x' is not like [0-9]+"),
+    ],
+)
+def test_a_value_that_cloudformation_refuses_is_refused(default, name, value, problem) -> None:
+    more = {
+        "Size": {"Type": "String", "Default": "small", "AllowedValues": ["small", "large"]},
+        "Code": {"Type": "String", "Default": "1", "AllowedPattern": "[0-9]+"},
+    }
+    body = {**default, "Parameters": {**default["Parameters"], **more}}
+    with pytest.raises(TemplateError, match=re.escape(f"parameter {name}: {problem}")):
+        read(body, **{name: value})
+    assert read(body, AlertEmail="", Size="large", Code="12")
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ DECODED_BYTES = {
     formats.GIF: 10.0,
     formats.WEBP: 18.0,
     formats.AVIF: 14.0,
-    formats.HEIC: 12.0,
+    formats.HEIC: 20.5,
     formats.TIFF: 13.5,
     formats.BMP: 10.0,
 }
@@ -92,8 +92,9 @@ def needed_bytes(header: Header, length: int, presets: Presets) -> int:
         + header.samples
         + DECODED_BYTES[header.format] * decoded[0] * decoded[1]
         + RENDITION_BYTES * largest
-        # All frames of two sizes are held while the smaller ones are made from the larger.
-        + 8 * (frames - 1) * largest
+        # All frames are held in two sizes while the smaller ones are made from the larger, and once
+        # more with the watermark.
+        + 12 * (frames - 1) * largest
     )
 
 

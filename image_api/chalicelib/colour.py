@@ -11,7 +11,7 @@ import math
 from functools import lru_cache
 from typing import cast
 
-from PIL import Image, ImageCms
+from PIL import Image, ImageChops, ImageCms
 
 SRGB = ImageCms.createProfile("sRGB")
 LAB = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
@@ -35,7 +35,12 @@ def to_srgb(image: Image.Image, profile: bytes | None, *, consume: bool = False)
     picture given may be changed, which saves a copy of it.
     """
     if image.mode == "F" or image.mode.startswith("I"):
+        alpha = _keyed(image)
         image = _to_8_bits(image)
+        if alpha is not None:
+            image.putalpha(alpha)
+    if image.mode == "La":
+        image = image.convert("LA")
     if image.mode == "LAB":
         return _apply_profile(image, LAB.tobytes())
     if image.has_transparency_data:
@@ -47,6 +52,19 @@ def to_srgb(image: Image.Image, profile: bytes | None, *, consume: bool = False)
     if image.mode not in FILTERED_MODES:
         image, consume = image.convert("RGB"), True
     return _apply_profile(image, profile, consume=consume)
+
+
+def _keyed(image: Image.Image) -> Image.Image | None:
+    """Return the alpha of grey of 16 bits in which one value is transparent (PNG tRNS)."""
+    key = image.info.pop("transparency", None)
+    if key is None or image.mode != "I;16":
+        return None
+    # The low and the high byte, as if they were two channels.
+    low, high = Image.frombytes("LA", image.size, image.tobytes()).split()
+    return ImageChops.lighter(
+        low.point([255 * (value != key & 255) for value in range(256)]),
+        high.point([255 * (value != key >> 8) for value in range(256)]),
+    )
 
 
 def _to_8_bits(image: Image.Image) -> Image.Image:

@@ -16,13 +16,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from . import headers
-from .headers import ORIENTATION, Layout
 from .refusals import CorruptImage, Empty, TooLarge, TooManyPixels, UnsupportedFormat
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from PIL import Image
+
+    from .headers import Layout
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_PIXELS = 120_000_000
@@ -61,6 +62,7 @@ HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b
 # them, for it says something about the function, not about the file.
 DECODER_ERRORS = (
     ArithmeticError,
+    AssertionError,
     AttributeError,
     EOFError,
     LookupError,
@@ -121,7 +123,8 @@ def sniff(data: bytes) -> Format:
             return AVIF
         if brands & HEIC_BRANDS:
             return HEIC
-    if data.startswith((b"II*\0", b"MM\0*")):
+    # The last is BigTIFF; Pillow reads it in this byte order only.
+    if data.startswith((b"II*\0", b"MM\0*", b"II+\0")):
         return TIFF
     if data.startswith(b"BM"):
         return BMP
@@ -191,7 +194,8 @@ def refusing_decoder_errors() -> Iterator[None]:
 def open_image(data: bytes, header: Header) -> Image.Image:
     """Open `data`, whose header was read; the pixels are not decoded yet.
 
-    Raises TooManyPixels or CorruptImage, and UnsupportedFormat for HEIC without its extra.
+    Raises TooManyPixels, CorruptImage or UnsupportedFormat: HEIC without its extra, and kinds of
+    TIFF and BMP that Pillow does not know.
     """
     from PIL import Image
 
@@ -201,20 +205,39 @@ def open_image(data: bytes, header: Header) -> Image.Image:
         import_module(header.format.plugin)
     except ImportError as error:
         raise UnsupportedFormat("HEIC images are not taken here.") from error
-    with refusing_decoder_errors():
-        image = Image.open(io.BytesIO(data), formats=(header.format.pillow,))
+    if header.format is PNG:
+        data = headers.without_metadata(data)
+    try:
+        with refusing_decoder_errors():
+            image = Image.open(io.BytesIO(data), formats=(header.format.pillow,))
+    except CorruptImage as error:
+        if header.format not in (TIFF, BMP):
+            raise
+        # The structure was found whole, and the pixels are not looked at yet: what the plug-in
+        # does not know is how they are laid out (32-bit colour, bit fields of 4, JPEG in a BMP).
+        raise UnsupportedFormat(
+            f"The image is a {header.format.pillow} of a kind that is not taken."
+        ) from error
     check_size(*image.size)
+    if header.format is PNG:
+        _scale_colour_key(image, data)
     return image
 
 
-def orientation(image: Image.Image) -> int:
-    """Return the Exif orientation, 1 to 8; 1 where the file has none or a nonsensical one."""
-    if image.format == TIFF.pillow:
-        return 1  # Pillow turns a TIFF upright while it decodes it.
-    try:
-        with refusing_decoder_errors():
-            value = image.getexif().get(ORIENTATION)
-    except CorruptImage:
-        # Damaged metadata is common in photographs that are otherwise whole.
-        return 1
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+def _scale_colour_key(image: Image.Image, data: bytes) -> None:
+    """Scale the transparent grey of a PNG as Pillow scales its pixels, which it forgets to do."""
+    depth, colour = data[24], data[25]  # of IHDR, which comes first
+    if colour == 0 and depth in (2, 4) and "transparency" in image.info:
+        image.info["transparency"] *= 255 // (2**depth - 1)
+
+
+def orientation(image: Image.Image, header: Header) -> int:
+    """Return the Exif orientation, 1 to 8, in which the decoder gives the picture.
+
+    AVIF and HEIC turn and mirror by boxes of their own. Pillow reads those, and gives them as an
+    orientation, or has followed them.
+    """
+    if header.format not in (AVIF, HEIC):
+        return header.orientation
+    exif: bytes = image.info.get("exif") or b""
+    return headers.exif_orientation(exif.removeprefix(b"Exif\0\0"))

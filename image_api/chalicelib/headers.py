@@ -13,23 +13,44 @@ from __future__ import annotations
 
 import re
 import struct
+import sys
 import zlib
+from array import array
 from dataclasses import dataclass
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from .refusals import CorruptImage, UnsupportedFormat
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 ORIENTATION = 0x0112  # Exif 2.32, 4.6.4 A
 # How many scans a JPEG may have. Encoders write about ten; a scan that adds nothing takes a few
 # bytes, and as long as the first one to decode, so that a small file could keep a function busy for
 # hours.
 MAX_SCANS = 100
+# Of how many segments, chunks or blocks a file may consist. Encoders write some thousands in the
+# largest; a decoder takes microseconds for each, and an empty one has four bytes.
+MAX_PARTS = 100_000
+# How long an ICC profile in a PNG may be: Pillow inflates no more.
+MAX_PROFILE = 2**20
+# Baseline, sequential and progressive, by Huffman or arithmetic coding (T.81, table B.1). The rest
+# is lossless or hierarchical; no browser shows it.
+_CODINGS = frozenset({0xC0, 0xC1, 0xC2, 0xC9, 0xCA})
 # Within compressed data 0xFF is followed by these bytes only, and by others where it ends (T.81,
 # B.1.1.2).
 _END_OF_SCAN = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")
+# TIFF 6.0: NewSubfileType, ImageWidth, ImageLength, Compression, and of strips and of tiles where
+# they begin and how long they are.
+_TIFF_FIELDS = frozenset({254, 256, 257, 259, 273, 279, 324, 325, ORIENTATION})
+# What Pillow's libtiff decodes: none, CCITT (three), LZW, JPEG old and new, Deflate (two),
+# PackBits, LZMA, Zstandard.
+_TIFF_COMPRESSIONS = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 32946, 32773, 34925, 50000})
+# The types BYTE, SHORT, LONG, IFD, (BigTIFF) LONG8 and the signed ones, as `array` and `struct`
+# call them. Nothing that is read is negative, and some write the orientation in a signed type.
+_WHOLE = {1: "B", 3: "H", 4: "I", 6: "B", 8: "H", 9: "I", 13: "I", 16: "Q"}
+_NATIVE = "<" if sys.byteorder == "little" else ">"
 
 
 @dataclass(frozen=True)
@@ -55,8 +76,9 @@ def read_jpeg(data: bytes) -> Layout:
     """Read the markers of a JPEG up to its first scan, and look for its end."""
     layout: Layout | None = None
     components: list[tuple[int, int]] = []
-    orientation, at = 1, 2
+    orientation, at, parts = 1, 2, _parts()
     while True:
+        next(parts)
         marker, at = _next_marker(data, at)
         if 0xD0 <= marker <= 0xD8 or marker == 0x01:
             continue
@@ -66,12 +88,16 @@ def read_jpeg(data: bytes) -> Layout:
         if length < 2 or at + length > len(data):
             raise Broken
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            _precision, height, width, count = _unpack(">BHHB", data, at + 2)
+            precision, height, width, count = _unpack(">BHHB", data, at + 2)
+            if precision != 8 or marker not in _CODINGS:
+                raise UnsupportedFormat(
+                    "The image is a JPEG of a kind that is not taken: of 12 bits, or lossless."
+                )
             sampling = [_unpack(">BBB", data, at + 8 + 3 * each)[1] for each in range(count)]
             components = [(each >> 4, each & 15) for each in sampling]
             if not components or min(min(each) for each in components) < 1:
                 raise Broken
-            layout = Layout(width, height, samples=2 if marker in (0xC2, 0xC6, 0xCA, 0xCE) else 0)
+            layout = Layout(width, height, samples=2 if marker in (0xC2, 0xCA) else 0)
         elif marker == 0xE1 and data[at + 2 : at + 8] == b"Exif\0\0":
             orientation = exif_orientation(data[at + 8 : at + length])
         elif marker == 0xDA:
@@ -117,11 +143,20 @@ def _next_marker(data: bytes, at: int) -> tuple[int, int]:
         at = data.find(b"\xff", at)
         if at < 0:
             raise Broken
+    # Any number of fill bytes may precede a marker (T.81, B.1.1.2), and slow decoders down.
+    fill = _parts()
     while data[at : at + 1] == b"\xff":
+        next(fill)
         at += 1
     if at >= len(data):
         raise Broken
     return data[at], at + 1
+
+
+def _parts() -> Iterator[None]:
+    """Let a loop over the parts of a file go on, up to MAX_PARTS. Raises CorruptImage."""
+    yield from repeat(None, MAX_PARTS)
+    raise CorruptImage(f"The image is damaged: it has more than {MAX_PARTS:,} parts.")
 
 
 def read_png(data: bytes) -> Layout:
@@ -131,7 +166,10 @@ def read_png(data: bytes) -> Layout:
     if kind != b"IHDR" or length != 13 or checksum != zlib.crc32(data[12:29]):
         raise Broken
     orientation, at = 1, 33
+    has_palette = data[25] != 3  # the colour type: none but this one needs a palette
+    parts = _parts()
     while True:
+        next(parts)
         length, kind = _unpack(">I4s", data, at)
         if at + 12 + length > len(data):
             raise Broken
@@ -139,6 +177,9 @@ def read_png(data: bytes) -> Layout:
         body = memoryview(data)[at + 4 : at + 8 + length]
         if not kind[0] & 0x20 and _unpack(">I", data, at + 8 + length)[0] != zlib.crc32(body):
             raise Broken
+        if kind == b"IDAT" and not has_palette:
+            raise Broken
+        has_palette |= kind == b"PLTE"
         if kind == b"IEND":
             return Layout(width, height, orientation=orientation)
         if kind == b"eXIf":
@@ -146,12 +187,50 @@ def read_png(data: bytes) -> Layout:
         at += 12 + length
 
 
+def without_metadata(data: bytes) -> bytes:
+    """Return a PNG that `read_png` has read without the chunks that its pixels do not need.
+
+    Pillow refuses a picture for its texts: long ones, or damaged ones. An animated PNG becomes its
+    default image.
+    """
+    view, parts, start, at = memoryview(data), [], 0, 8
+    while True:
+        length, kind = _unpack(">I4s", data, at)
+        end = at + 12 + length
+        if kind[0] & 0x20 and not _matters(kind, view[at + 8 : end]):
+            parts.append(view[start:at])
+            start = end
+        if kind == b"IEND":
+            return b"".join([*parts, view[start:end]]) if parts else data
+        at = end
+
+
+def _matters(kind: bytes, body: memoryview) -> bool:
+    """Tell whether an ancillary chunk is whole and says how the pixels are to be shown.
+
+    `body` has the chunk's checksum at its end.
+    """
+    if kind not in (b"tRNS", b"iCCP", b"eXIf"):
+        return False
+    if zlib.crc32(body[:-4], zlib.crc32(kind)) != int.from_bytes(body[-4:], "big"):
+        return False
+    if kind == b"iCCP":
+        # Name, a zero byte, the method of compression, the profile.
+        packed = bytes(body[:-4]).partition(b"\0")[2][1:]
+        try:
+            return len(zlib.decompressobj().decompress(packed, MAX_PROFILE + 1)) <= MAX_PROFILE
+        except zlib.error:
+            return False
+    return True
+
+
 def read_gif(data: bytes) -> Layout:
     """Read the blocks of a GIF up to its trailer, and count its pictures."""
     width, height, flags = _unpack("<HHB", data, 6)
     at = 13 + _table_size(flags)
-    frames = 0
+    frames, parts = 0, _parts()
     while True:
+        next(parts)
         (kind,) = _unpack("B", data, at)
         if kind == 0x3B:
             break
@@ -191,7 +270,9 @@ def read_webp(data: bytes) -> Layout:
         raise Broken
     size: tuple[int, int] | None = None
     orientation, frames, at = 1, 0, 12
+    parts = _parts()
     while at + 8 <= length + 8:
+        next(parts)
         kind, inner = _unpack("<4sI", data, at)
         start = at + 8
         if start + inner > length + 8:
@@ -229,7 +310,7 @@ def read_bmp(data: bytes) -> Layout:
     elif size >= 40:
         width, height, _planes, bits, compression = _unpack("<iiHHI", data, 18)
     else:
-        raise Broken
+        raise UnsupportedFormat("The image is a BMP of a kind that is not taken.")
     height = abs(height)
     if compression == 0 and offset + (width * bits + 31) // 32 * 4 * height > len(data):
         raise Broken
@@ -238,10 +319,16 @@ def read_bmp(data: bytes) -> Layout:
 
 def read_tiff(data: bytes) -> Layout:
     """Read the first directory of a TIFF, and whether its strips or tiles lie in the file."""
-    fields = dict(_directory(data))
+    fields = _fields(data, _TIFF_FIELDS)
     width, height = fields.get(256), fields.get(257)
     if not width or not height:
         raise Broken
+    # A directory that says of itself that it is a thumbnail (NewSubfileType) comes first in the raw
+    # files of cameras alone: DNG, NEF, ARW and others.
+    if fields.get(254, (0,))[0] & 1:
+        raise UnsupportedFormat("The image is a camera's raw file, or a thumbnail within a TIFF.")
+    if fields.get(259, (1,))[0] not in _TIFF_COMPRESSIONS:
+        raise UnsupportedFormat("The image is a TIFF with a compression that is not taken.")
     for offsets, counts in ((273, 279), (324, 325)):
         starts, lengths = fields.get(offsets, ()), fields.get(counts, ())
         if any(a + b > len(data) for a, b in zip(starts, lengths, strict=False)):
@@ -252,23 +339,39 @@ def read_tiff(data: bytes) -> Layout:
     return Layout(*upright)
 
 
-def _directory(data: bytes) -> Iterator[tuple[int, tuple[int, ...]]]:
-    """Return tag and values of the whole numbers in the first directory (IFD) of a TIFF."""
+def _fields(data: bytes, wanted: frozenset[int]) -> dict[int, Sequence[int]]:
+    """Return the wanted whole numbers in the first directory (IFD) of a TIFF or BigTIFF, by tag.
+
+    A field that leads out of the file is passed over, as decoders do. Any number of fields can name
+    the same bytes, so only those wanted are read, and each once.
+    """
     order = {b"II": "<", b"MM": ">"}.get(data[:2])
     if order is None:
         raise Broken
-    (at,) = _unpack(f"{order}4xI", data, 0)
-    (count,) = _unpack(f"{order}H", data, at)
-    for entry in range(at + 2, at + 2 + 12 * count, 12):
-        tag, kind, number = _unpack(f"{order}HHI", data, entry)
-        code = {3: "H", 4: "I"}.get(kind)
-        if code is None:
+    if _unpack(f"{order}H", data, 2)[0] == 43:
+        head, entry, inline = f"{order}Q", f"{order}HHQ", 8
+        (at,) = _unpack(head, data, 8)
+    else:
+        head, entry, inline = f"{order}H", f"{order}HHI", 4
+        (at,) = _unpack(f"{order}I", data, 4)
+    (count,) = _unpack(head, data, at)
+    first, step = at + struct.calcsize(head), struct.calcsize(entry) + inline
+    fields: dict[int, Sequence[int]] = {}
+    for field in range(first, first + step * count, step):
+        tag, kind, number = _unpack(entry, data, field)
+        code = _WHOLE.get(kind)
+        if tag not in wanted or tag in fields or code is None:
             continue
-        length = number * struct.calcsize(code)
-        where = entry + 8 if length <= 4 else _unpack(f"{order}I", data, entry + 8)[0]
-        if not number or where + length > len(data):
-            raise Broken
-        yield tag, _unpack(f"{order}{number}{code}", data, where)
+        where = field + step - inline
+        length = number * struct.calcsize(f"{order}{code}")
+        if length > inline:
+            (where,) = _unpack(f"{order}{'Q' if inline == 8 else 'I'}", data, where)
+        if number and where + length <= len(data):
+            values = array(code, data[where : where + length])
+            if order != _NATIVE:
+                values.byteswap()
+            fields[tag] = values
+    return fields
 
 
 def read_isobmff(data: bytes) -> Layout:
@@ -304,7 +407,9 @@ def _boxes(
 ) -> Iterator[tuple[bytes, int, int]]:
     """Return type, start and end of the content of each box from `at` to `limit`."""
     seen: set[bytes] = set()
+    parts = _parts()
     while at + 8 <= limit:
+        next(parts)
         length, kind = _unpack(">I4s", data, at)
         start = at + 8
         if length == 1:
@@ -326,14 +431,14 @@ def exif_orientation(data: bytes) -> int:
     Damaged metadata is common in photographs that are otherwise whole.
     """
     try:
-        values = next((values for tag, values in _directory(data) if tag == ORIENTATION), (1,))
+        found = _fields(data, frozenset({ORIENTATION})).get(ORIENTATION, (1,))[0]
     except Broken:
         return 1
-    return values[0] if 1 <= values[0] <= 8 else 1
+    return found if 1 <= found <= 8 else 1
 
 
 def _unpack(form: str, data: bytes, at: int) -> tuple[Any, ...]:
     try:
         return struct.unpack_from(form, data, at)
-    except struct.error as error:
+    except (struct.error, OverflowError) as error:
         raise Broken from error

@@ -79,14 +79,15 @@ def render(data: bytes, presets: Presets, memory: int) -> tuple[Header, tuple[Re
     header = admission.inspect(data, presets, memory)
     image = open_image(data, header)
     # What the decoder says holds, where a file says two things.
-    turned = orientation(image)
+    turned = orientation(image, header)
     size = image.size[::-1] if turned >= 5 else image.size
-    if size != header.size:
+    if (size, turned) != (header.size, header.orientation):
         header = replace(header, width=size[0], height=size[1], orientation=turned)
         admission.admit(header, len(data), presets, memory)
-    exif = _copyright(image) if any(preset.keep_copyright for preset in presets) else b""
     is_line_art = image.mode in ("1", "P")
     picture = _decode(image, header, presets)
+    # Not before: Pillow decodes a PNG to look for it, and what fails then does not fail again.
+    exif = _copyright(image) if any(preset.keep_copyright for preset in presets) else b""
     del image
     return header, _make(picture, header, presets, exif, is_line_art=is_line_art)
 

@@ -4,7 +4,9 @@ import io
 import json
 import subprocess
 import sys
+from array import array
 
+import pillow_heif
 import pytest
 from PIL import Image
 
@@ -54,18 +56,48 @@ COSTLY = {
 KINDS = {"progressive": "JPEG", "CMYK": "JPEG", "16-bit": "PNG"}
 
 
+def measured(data: bytes) -> int:
+    finished = subprocess.run(
+        [sys.executable, "-c", MEASURE], input=data, capture_output=True, check=True
+    )
+    peak: int = json.loads(finished.stdout)
+    return peak
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc/self/status")
 @pytest.mark.parametrize("name", COSTLY)
 def test_the_prediction_is_above_what_is_used_and_not_far(name, large):
     mode, options = COSTLY[name]
     data = encoded(large.convert(mode), KINDS.get(name, name), **options)
-    measured = json.loads(
-        subprocess.run(
-            [sys.executable, "-c", MEASURE], input=data, capture_output=True, check=True
-        ).stdout
-    )
+    peak = measured(data)
     predicted = admission.needed_bytes(read_header(data), len(data), PRESETS)
-    assert measured < predicted < 3 * measured + 50 * MIB, (measured // MIB, predicted // MIB)
+    assert peak < predicted < 3 * peak + 50 * MIB, (peak // MIB, predicted // MIB)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc/self/status")
+def test_heic_of_10_bits_is_predicted(large):
+    output = io.BytesIO()
+    options = {
+        "bit_depth": 10,
+        "chroma": "422",
+        "quality": 30,
+        "enc_params": {"preset": "ultrafast"},
+    }
+    wide = array("H", [value << 8 for value in large.tobytes()]).tobytes()
+    pillow_heif.encode("RGB;16", large.size, wide, output, **options)
+    data = output.getvalue()
+    peak = measured(data)
+    predicted = admission.needed_bytes(read_header(data), len(data), PRESETS)
+    assert peak < predicted < 3 * peak, (peak // MIB, predicted // MIB)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc/self/status")
+def test_the_frames_of_an_animation_are_predicted():
+    frames = [Image.effect_noise((600, 600), 60).quantize(64) for _ in range(60)]
+    data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    peak = measured(data)
+    predicted = admission.needed_bytes(read_header(data), len(data), PRESETS)
+    assert peak < predicted < 2 * peak, (peak // MIB, predicted // MIB)
 
 
 @pytest.mark.parametrize(

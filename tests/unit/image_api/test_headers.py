@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import struct
 import sys
+import time
 
 import pytest
 from hypothesis import example, given, settings
@@ -12,8 +13,9 @@ from PIL import Image
 from benchmarks.photograph import photograph
 from image_api.chalicelib import formats
 from image_api.chalicelib.formats import read_header, sniff
-from image_api.chalicelib.headers import ORIENTATION
+from image_api.chalicelib.headers import ORIENTATION, exif_orientation
 from image_api.chalicelib.refusals import CorruptImage, Refusal, TooManyPixels, UnsupportedFormat
+from tests.unit.image_api.handmade import GREY, long, replaced, short, tiff
 
 KINDS = {
     "JPEG": formats.JPEG,
@@ -195,3 +197,114 @@ def test_a_jpeg_of_more_scans_than_any_encoder_writes_is_refused():
         read_header(data[:-2] + data[last:-2] * 100 + data[-2:])
     # A baseline JPEG has one scan, and its decoder stops after it.
     assert read_header(encoded(noise(64, 64), "JPEG") + data * 20).samples == 0
+
+
+def test_a_bigtiff_is_read():
+    fields = [
+        (256, 3, 1, 4),
+        (257, 4, 1, 3),
+        (258, 3, 1, 8),
+        (259, 3, 1, 1),
+        (262, 3, 1, 1),
+        (273, 16, 1, 16),
+        (274, 3, 1, 6),
+        (278, 3, 1, 3),
+        (279, 16, 1, 12),
+    ]
+    codes = {3: "H", 4: "I", 16: "Q"}
+    data = b"II" + struct.pack("<HHHQ", 43, 8, 0, 28)
+    data += bytes(range(12)) + struct.pack("<Q", len(fields))
+    for tag, kind, number, value in fields:
+        data += struct.pack("<HHQ", tag, kind, number)
+        data += struct.pack(f"<{codes[kind]}", value).ljust(8, b"\0")
+    data += bytes(8)
+
+    header = read_header(data)
+
+    assert (header.format, header.size) == (formats.TIFF, (3, 4))
+    with formats.open_image(data, header) as image:
+        image.load()
+        assert image.size == (3, 4)
+    for damaged in (data[:100], data[:8] + b"\xff" * 8 + data[16:]):
+        with pytest.raises(CorruptImage):
+            read_header(damaged)
+
+
+@pytest.mark.parametrize(
+    ("data", "match"),
+    [
+        (tiff(*replaced((259, 3, 1, short(50001)))), "compression"),  # WebP
+        (tiff((254, 4, 1, long(1)), *GREY), "raw file"),
+        (b"BM" + bytes(8) + struct.pack("<IIHHHH", 30, 16, 4, 4, 1, 24) + bytes(64), "BMP"),
+    ],
+)
+def test_kinds_of_files_that_are_not_decoded_are_unsupported(data, match):
+    with pytest.raises(UnsupportedFormat, match=match):
+        read_header(data)
+
+
+@pytest.mark.parametrize("change", [(1, 0xC3), (4, 12)])
+def test_a_lossless_jpeg_and_one_of_12_bits_are_unsupported(change):
+    data = bytearray(encoded(noise(40, 30), "JPEG"))
+    at, value = change
+    data[data.index(b"\xff\xc0") + at] = value
+    with pytest.raises(UnsupportedFormat, match="12 bits, or lossless"):
+        read_header(bytes(data))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        # Floating point of 16 bits.
+        tiff(
+            *replaced((258, 3, 1, short(16)), (279, 4, 1, long(24)), (339, 3, 1, short(3))),
+            pixels=bytes(24),
+        ),
+        # Four bits a channel, by bit fields.
+        b"BM"
+        + struct.pack("<IIIIiiHHI", 0, 0, 70, 56, 4, 4, 1, 16, 3)
+        + bytes(20)
+        + struct.pack("<IIII", 0xF00, 0xF0, 0xF, 0xF000)
+        + bytes(64),
+    ],
+    ids=["TIFF", "BMP"],
+)
+def test_pixels_pillow_does_not_know_are_unsupported(data):
+    with pytest.raises(UnsupportedFormat, match="of a kind that is not taken"):
+        formats.open_image(data, read_header(data))
+
+
+def test_damaged_fields_of_a_tiff_do_not_matter_where_they_are_not_needed():
+    beyond = (700, 4, 9, long(10**9))  # XMP
+    data = tiff(*GREY, beyond, (701, 4, 0, long(0)), pixels=bytes(12))
+    header = read_header(data)
+    assert header.size == (4, 3)
+    with formats.open_image(data, header) as image, formats.refusing_decoder_errors():
+        image.load()
+    exif = tiff((270, 4, 9, long(10**9)), (ORIENTATION, 3, 1, short(6)))
+    assert exif_orientation(exif) == 6
+
+
+@pytest.mark.parametrize("kind", [1, 3, 4, 6, 8, 9])
+def test_the_orientation_is_read_in_any_type_of_whole_number(kind):
+    assert exif_orientation(tiff((ORIENTATION, kind, 1, long(6)))) == 6
+
+
+def test_fields_that_all_name_the_same_bytes_take_no_time():
+    """Each of 60,000 fields is as long as the file: 480 GB of numbers to read, if one did."""
+    megabytes = bytes(8 * 2**20)
+    many = [(tag, 4, 2**21, long(0)) for tag in range(1000, 61_000)]
+    again = [(273, 4, 2**21, long(0))] * 1000
+    data = tiff(*replaced(*again), *again, *many, pixels=megabytes)
+    started = time.process_time()
+    assert read_header(data).size == (4, 3)
+    assert exif_orientation(data) == 1
+    assert time.process_time() - started < 5
+
+
+def test_a_palette_is_missing():
+    data = encoded(noise(40, 30).quantize(8), "PNG")
+    at = data.index(b"PLTE") - 4
+    (length,) = struct.unpack_from(">I", data, at)
+    with pytest.raises(CorruptImage):
+        read_header(data[:at] + data[at + 12 + length :])

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 import io
+import random
 import zlib
 
+import pillow_heif
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageCms, ImageDraw, ImageOps, ImageStat
 
 from benchmarks.photograph import photograph
-from image_api.chalicelib import formats
+from image_api.chalicelib import formats, headers
 from image_api.chalicelib.geometry import SHARES, place
 from image_api.chalicelib.presets import PRESETS, AnimationBudget, Preset, Presets, Quality
 from image_api.chalicelib.refusals import (
@@ -20,6 +22,7 @@ from image_api.chalicelib.refusals import (
     TooManyPixels,
     UnsupportedFormat,
 )
+from tests.unit.image_api.handmade import chunk, long, png, replaced, short, tiff
 from tests.unit.image_api.rendering import render
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
@@ -69,13 +72,16 @@ STORED = {
 }
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF", "HEIF"])
 @pytest.mark.parametrize(("orientation", "stored"), STORED.items())
 def test_every_orientation_comes_out_upright(orientation, stored, kind):
     image = corner_marked() if stored is None else corner_marked().transpose(stored)
     exif = Image.Exif()
-    exif[formats.ORIENTATION] = orientation
-    data = encoded(image, kind, exif=exif, **({} if kind == "PNG" else {"quality": 95}))
+    exif[headers.ORIENTATION] = orientation
+    pillow_heif.register_heif_opener()
+    quality = {} if kind == "PNG" else {"quality": 95}
+    # AVIF and HEIC turn by boxes of their own, which their encoders write for it.
+    data = encoded(image, kind, exif=exif.tobytes(), **quality)
 
     upright = rendered(data, 300)
 
@@ -107,7 +113,7 @@ def test_a_photograph_is_what_full_decoding_and_resizing_give(orientation):
 @pytest.mark.parametrize("orientation", [0, 9, 65535])
 def test_a_nonsensical_orientation_is_passed_over(orientation):
     exif = Image.Exif()
-    exif[formats.ORIENTATION] = orientation
+    exif[headers.ORIENTATION] = orientation
     assert rendered(encoded(corner_marked(), exif=exif), 300).size == (300, 200)
 
 
@@ -146,7 +152,7 @@ def test_a_small_image_is_never_enlarged():
 )
 def test_sizes_keep_the_aspect_ratio(width, height, orientation, kind):
     exif = Image.Exif()
-    exif[formats.ORIENTATION] = orientation
+    exif[headers.ORIENTATION] = orientation
     data = encoded(Image.new("RGB", (width, height), GREEN), kind, exif=exif)
     seen = (height, width) if orientation >= 5 else (width, height)
 
@@ -422,7 +428,7 @@ def test_a_byte_budget_no_quality_meets_ends_at_the_lowest():
 def test_a_fit_shows_the_part_it_should(settings, size, corners, orientation):
     image, stored = corner_marked(), STORED[orientation]
     exif = Image.Exif()
-    exif[formats.ORIENTATION] = orientation
+    exif[headers.ORIENTATION] = orientation
     data = encoded(image.transpose(stored) if stored is not None else image, exif=exif)
     result = made(data, **settings)["jpeg"]
     assert result.size == size
@@ -540,7 +546,7 @@ def test_any_fit_has_the_size_it_is_placed_in_and_again_when_repeated(
     size, width, height, fit, gravity, enlarge, orientation
 ):
     exif = Image.Exif()
-    exif[formats.ORIENTATION] = orientation
+    exif[headers.ORIENTATION] = orientation
     data = encoded(Image.new("RGB", size, GREEN), "JPEG", exif=exif)
     preset = Preset("a", width, height, fit, gravity, enlarge and fit != "crop", ("png",))
     _header, (once,) = render(data, Presets((preset,)))
@@ -561,6 +567,62 @@ def test_a_multi_picture_object_is_taken_for_its_first_picture():
     assert close(rendered(data).getpixel((32, 32)), RED, 12)
 
 
+def lossless(data: bytes) -> Image.Image:
+    return made(data, formats=("png",))["png"]
+
+
+@pytest.mark.parametrize(
+    ("depth", "colour", "row", "key", "alphas"),
+    [
+        (1, 0, b"\x50", 1, (255, 0, 255, 0)),
+        (2, 0, b"\x1b", 1, (255, 0, 255, 255)),
+        (4, 0, b"\x37\xf0", 7, (255, 0, 255, 255)),
+        (8, 0, b"\x07\x70\x07\xff", 7, (0, 255, 0, 255)),
+        # Both bytes have to be the key's: 0x0102 is not 0x0101, and not 0x0202.
+        (16, 0, b"\x01\x01\x01\x02\x02\x02\x01\x02", 0x0102, (255, 0, 255, 0)),
+    ],
+)
+def test_one_grey_of_a_png_is_transparent_at_any_depth(depth, colour, row, key, alphas):
+    keyed = chunk(b"tRNS", key.to_bytes(2, "big"))
+    image = lossless(png(4, 1, depth, colour, b"\0" + row, keyed))
+    assert image.mode == "RGBA"
+    assert tuple(image.getchannel("A").tobytes()) == alphas
+
+
+def test_grey_with_premultiplied_alpha_is_read():
+    fields = replaced(
+        (258, 3, 2, short(8) * 2),
+        (277, 3, 1, short(2)),
+        (279, 4, 1, long(24)),
+        (338, 3, 1, short(1)),  # ExtraSamples: associated alpha
+    )
+    image = lossless(tiff(*fields, pixels=b"\x40\x80" * 12))
+    assert image.getpixel((1, 1)) == (127, 127, 127, 128)
+
+
+LONG_TEXT = zlib.compress(bytes(5_000_000))
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        chunk(b"zTXt", b"XML\0\0" + LONG_TEXT),
+        chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + LONG_TEXT),
+        chunk(b"iCCP", b"profile\0\0" + LONG_TEXT),
+        chunk(b"iCCP", b"profile\0\0no zlib"),
+        chunk(b"cHRM", b"short"),
+        chunk(b"gAMA", b""),
+        chunk(b"pHYs", bytes(9))[:-1] + b"!",
+        chunk(b"tRNS", bytes(6))[:-1] + b"!",
+        chunk(b"acTL", bytes(8)),
+    ],
+    ids=lambda odd: odd[4:8].decode(),
+)
+def test_odd_chunks_of_a_png_do_not_cost_the_picture(odd):
+    row = b"\0" + b"\x10\x20\x30" * 40
+    assert lossless(png(40, 30, 8, 2, row * 30, odd)).tobytes() == b"\x10\x20\x30" * 40 * 30
+
+
 # --- refusals
 
 
@@ -579,7 +641,7 @@ def test_no_bytes_are_refused_as_empty():
         b"\xff\xd8",
         bytes(64),
         b"\0\0\0\x18ftypisom" + bytes(40),
-        b"II+\0" + bytes(40),
+        b"II,\0" + bytes(40),
     ],
 )
 def test_other_formats_are_refused_by_their_first_bytes(data):
@@ -593,6 +655,18 @@ def test_an_image_that_breaks_off_is_corrupt(kind, share):
     data = encoded(Image.open(io.BytesIO(photograph(300, 200))), kind)
     with pytest.raises(CorruptImage):
         render(data[: int(len(data) * share)], PRESETS)
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_a_png_whose_compressed_data_is_damaged_is_corrupt(keep):
+    # The checksums of its chunks are right, so its structure is.
+    rows = bytearray(zlib.compress(random.Random(3).randbytes(121 * 30)))
+    rows[len(rows) // 2] ^= 0xFF
+    data = png(40, 30, 8, 2, bytes(121 * 30))
+    start, end = data.index(b"IDAT") - 4, data.index(b"IEND") - 4
+    damaged = data[:start] + chunk(b"IDAT", bytes(rows)) + data[end:]
+    with pytest.raises(CorruptImage, match="cannot be decoded"):
+        render(damaged, Presets((Preset("only", 20, keep_copyright=keep),)))
 
 
 def png_header(width: int, height: int) -> bytes:

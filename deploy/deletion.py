@@ -1,6 +1,6 @@
 """Delete a part at a stage: its app, then its stacks, the last one first, then data if told so."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 from deploy import app, deployed, progress, retained, stacks
@@ -13,6 +13,7 @@ from deploy.retained import Retained
 from deploy.stack import Stack
 from deploy.state import StateStore
 from deploy.target import Target
+from deploy.template import StackTemplate
 
 
 @dataclass(frozen=True)
@@ -30,13 +31,20 @@ class _Deletion:
 
     def data(self) -> list[Retained]:
         """Return the data of the stack that the account has, whether the stack is there or not."""
-        template = stacks.named(self.planned.template, self.account)
+        template = self._template()
         found = [
             Retained(kind, physical_id)
             for logical_id, (kind, physical_id) in self.stack.resources().items()
             if template.document["Resources"].get(logical_id, {}).get("DeletionPolicy") == "Retain"
         ]
         return retained.existing(self.account, [*found, *retained.in_template(template)])
+
+    def found_again(self) -> list[Retained]:
+        """Return what its name in the template finds once the stack is gone."""
+        return retained.in_template(self._template())
+
+    def _template(self) -> StackTemplate:
+        return stacks.named(self.planned.template, self.account)
 
 
 def delete(target: Target, *, confirmed: bool, with_data: bool) -> int:
@@ -72,7 +80,8 @@ def delete(target: Target, *, confirmed: bool, with_data: bool) -> int:
                 _delete_data(each.account, left)
             StateStore(account, target.part.name, target.stage).delete()
         else:
-            _tell_what_stays(target, [left for _, found in data for left in found])
+            again = {left for each in deletions for left in each.found_again()}
+            _tell_what_stays(target, [left for _, found in data for left in found], again)
     progress.heading(f"{target.part.name} is deleted at the stage {target.stage}")
     return 0
 
@@ -126,15 +135,21 @@ def _delete_data(account: Account, data: Sequence[Retained]) -> None:
         progress.line("there is none")
 
 
-def _tell_what_stays(target: Target, data: Sequence[Retained]) -> None:
-    if not data:
-        return
-    progress.heading("kept")
-    for each in data:
-        progress.line(str(each))
-    command = f"python -m deploy {target.part.name} --stage {target.stage}"
-    progress.line(f"deploy it again and it has them back: {command}")
-    progress.line(f"to be rid of them for good: {command} --delete --delete-data")
+def _tell_what_stays(target: Target, data: Sequence[Retained], again: Set[Retained]) -> None:
+    named = [each for each in data if each in again]
+    if named:
+        progress.heading("kept")
+        for each in named:
+            progress.line(str(each))
+        command = f"python -m deploy {target.part.name} --stage {target.stage}"
+        progress.line(f"deploy it again and it has them back: {command}")
+        progress.line(f"to be rid of them for good: {command} --delete --delete-data")
+    if len(named) < len(data):
+        progress.heading("kept, under names that only the deleted stack knew")
+        for each in data:
+            if each not in again:
+                progress.line(str(each))
+        progress.line("another deployment makes new ones; when you need these no more, delete them")
 
 
 def _confirmed(target: Target, deletions: Sequence[_Deletion], *, with_data: bool) -> bool:

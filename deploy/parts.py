@@ -300,9 +300,7 @@ def _planned(
         artifacts = source.artifacts(module, settings) if not to_delete else Artifacts()
         document = source.template(module, stage, settings).to_dict()
     except part.errors(module) as error:
-        raise SettingsError(
-            f"{part.name} has no template for the stage {stage}: {error}"
-        ) from error
+        raise SettingsError(f"{part.name} at the stage {stage}: {error}") from error
     if artifacts.files:
         inputs[ARTIFACT_BUCKET] = ARTIFACT_BUCKET
     # The inputs are not known yet; with a stand-in the names are checked before anything is sent.

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from deploy import retained
 from deploy.account import Account
 from deploy.retained import Retained
-from tests.integration.deploy.project import CHECKOUT, STACK, Project
+from tests.integration.deploy.project import CHECKOUT, RESOURCES, STACK, Project
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,6 +79,26 @@ def test_data_is_kept_until_it_is_told_twice(project: Project, tmp_path: Path) -
     assert f"deleted: AWS::DynamoDB::Table {table}" in shown
     assert tables() == []
     assert states() == []
+
+
+def test_data_with_a_name_that_aws_made_up_is_not_promised_back(project: Project) -> None:
+    bucket = """
+    from troposphere.s3 import Bucket
+    template.add_resource(Bucket("Logs", DeletionPolicy="Retain", UpdateReplacePolicy="Retain"))
+    template.add_output(Output("TableName","""
+    project.use(RESOURCES.replace('\n    template.add_output(Output("TableName",', bucket))
+    assert project.run().returncode == 0
+    cloudformation = boto3.client("cloudformation")
+    logs = cloudformation.describe_stack_resource(StackName=STACK, LogicalResourceId="Logs")
+    name = logs["StackResourceDetail"]["PhysicalResourceId"]
+
+    kept = project.run("--delete", "--yes").stdout
+
+    named, made_up = kept.split("kept, under names that only the deleted stack knew\n")
+    assert f"kept\n  AWS::DynamoDB::Table {STACK}-{project.name}\n" in named
+    assert name not in named.split("kept\n")[-1]
+    assert made_up.startswith(f"  AWS::S3::Bucket {name}\n  another deployment makes new ones;")
+    assert boto3.client("s3").head_bucket(Bucket=name)
 
 
 def test_the_data_of_a_stage_is_not_deleted_by_a_flag_alone(project: Project) -> None:

@@ -108,9 +108,7 @@ def test_an_error_of_the_parts_own_is_one_line(root: Path) -> None:
     refused = deploy(root)
 
     assert refused.returncode == 1
-    assert refused.stderr == (
-        "error: monitoring has no template for the stage dev: no project blog\n"
-    )
+    assert refused.stderr == "error: monitoring at the stage dev: no project blog\n"
 
 
 def test_a_copy_that_the_checkout_hides_is_not_mixed_up_with_it(root: Path) -> None:

@@ -140,7 +140,7 @@ def test_a_part_that_cannot_make_its_template_is_told_in_one_line(root: Path) ->
 
     part = Part("shop", "shop.build", (StackSource("shop", refuse),))
 
-    with pytest.raises(SettingsError, match=r"^shop has no template for the stage dev: dev is too"):
+    with pytest.raises(SettingsError, match=r"^shop at the stage dev: dev is too"):
         parts.stacks(part, TwoStacks, "dev", {})
 
 

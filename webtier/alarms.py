@@ -212,8 +212,9 @@ def _group(watched: Watched) -> Iterator[Alarm]:
         "Minimum",
         Ref(parameters.MIN_CAPACITY),
         dimensions,
-        "Fewer instances than MinCapacity are in service: launches fail or instances are being "
-        "replaced. Read the group's activity history for the reason.",
+        "Fewer instances than MinCapacity are in service: launches fail, or are abandoned because "
+        "the application does not answer. Read the group's activity history, then the system log "
+        "of an instance (aws ec2 get-console-output --latest).",
         comparison="LessThanThreshold",
         minutes=5,
         missing="breaching",

@@ -62,7 +62,7 @@ def template(options: Options) -> Template:
     front = load_balancer.build(options, net, groups.load_balancer, logs, compute.PORT)
     wall = firewall.build(front, key, options.log_days) if options.firewall else None
     data = _DATABASES[options.database](options, database.foundation(net, groups.database, key))
-    granted = instance_role.permissions(data, key)
+    granted = instance_role.permissions(data, key, compute.NAME)
     role = instance_role.build(granted)
     interfaces = endpoints.interfaces(net, groups.endpoints, granted) if groups.endpoints else ()
     to_s3 = endpoints.s3(net, granted)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from troposphere import GetAtt, Ref, autoscaling, ec2
+from troposphere import GetAtt, Ref, Sub, autoscaling, ec2
 from troposphere.policies import (
     AutoScalingCreationPolicy,
     AutoScalingRollingUpdate,
@@ -29,9 +29,18 @@ if TYPE_CHECKING:
 
 PORT = 8443
 GROUP = "Group"
-WARM_UP_SECONDS = 60
-GRACE_SECONDS = 120
+# A name of its own, as Fn::Sub takes it, so that the instances' role can be given a right on this
+# group before there is a group. No change but that of the name replaces an Auto Scaling group.
+NAME = "${AWS::StackName}-application"
+LAUNCH_HOOK = "application-answers"
+# An instance that does not come up in this time is given up; another one still can while
+# CloudFormation waits for a signal.
+LAUNCH_TIMEOUT_SECONDS = 300
 SIGNAL_TIMEOUT = "PT10M"
+# Both begin when an instance is in service, and so answers already. It is warm once it has passed
+# the load balancer's first check and, after slow start, has its full share of requests.
+WARM_UP_SECONDS = load_balancer.HEALTH_INTERVAL_SECONDS + load_balancer.SLOW_START_SECONDS
+GRACE_SECONDS = 60
 VOLUME_GIB = 8
 # How far beyond its size the group may go while it replaces an instance: it starts the new one
 # first, and ends the old one when that is healthy.
@@ -69,14 +78,17 @@ def build(
     `data` is the database that its instances are told of. `ways_out` are the routes and endpoints
     that an instance needs before it can start.
 
-    An instance that goes is first taken off the load balancer, which waits for the requests it
-    still answers (`load_balancer.DEREGISTRATION_DELAY_SECONDS`); a lifecycle hook would add nothing
-    to that.
+    An instance that comes is not registered with the load balancer before it says that its
+    application answers; one that does not come up is replaced without ever having been asked
+    (Amazon EC2 Auto Scaling User Guide, "Amazon EC2 Auto Scaling lifecycle hooks"). One that goes
+    is first taken off the load balancer, which waits for the requests it still answers
+    (`load_balancer.DEREGISTRATION_DELAY_SECONDS`); a hook would add nothing to that.
     """
-    template = _launch_template(security_group, profile, data)
+    template = _launch_template(security_group, profile, front, data)
     least, most = REPLACEMENT_PERCENT
     group = autoscaling.AutoScalingGroup(
         GROUP,
+        AutoScalingGroupName=Sub(NAME),
         VPCZoneIdentifier=[Ref(subnet) for subnet in network.application_subnets],
         MinSize=Ref(parameters.MIN_CAPACITY),
         MaxSize=Ref(parameters.MAX_CAPACITY),
@@ -84,6 +96,15 @@ def build(
         HealthCheckType="ELB",
         HealthCheckGracePeriod=GRACE_SECONDS,
         DefaultInstanceWarmup=WARM_UP_SECONDS,
+        # In the group itself: a hook beside it would come after the first instances.
+        LifecycleHookSpecificationList=[
+            autoscaling.LifecycleHookSpecification(
+                LifecycleHookName=LAUNCH_HOOK,
+                LifecycleTransition="autoscaling:EC2_INSTANCE_LAUNCHING",
+                HeartbeatTimeout=LAUNCH_TIMEOUT_SECONDS,
+                DefaultResult="ABANDON",
+            )
+        ],
         InstanceMaintenancePolicy=autoscaling.InstanceMaintenancePolicy(
             MinHealthyPercentage=least, MaxHealthyPercentage=most
         ),
@@ -136,10 +157,13 @@ def _instances(options: Options, template: ec2.LaunchTemplate) -> dict[str, Any]
     }
 
 
-def _settings(data: Database) -> user_data.Settings:
+def _settings(front: Front, data: Database) -> user_data.Settings:
     """What an instance is told of the stack."""
     return user_data.Settings(
         resource=GROUP,
+        group=Sub(NAME),
+        hook=LAUNCH_HOOK,
+        target_group=Ref(front.target_group),
         bucket=Ref(artifact_source.BUCKET),
         key=Ref(artifact_source.KEY),
         sha256=Ref(artifact_source.SHA256),
@@ -153,7 +177,10 @@ def _settings(data: Database) -> user_data.Settings:
 
 
 def _launch_template(
-    security_group: ec2.SecurityGroup, profile: iam.InstanceProfile, data: Database
+    security_group: ec2.SecurityGroup,
+    profile: iam.InstanceProfile,
+    front: Front,
+    data: Database,
 ) -> ec2.LaunchTemplate:
     return ec2.LaunchTemplate(
         "ApplicationTemplate",
@@ -190,7 +217,7 @@ def _launch_template(
                 )
             ],
             TagSpecifications=tags.specifications("application", "instance", "volume"),
-            UserData=user_data.encoded(_settings(data)),
+            UserData=user_data.encoded(_settings(front, data)),
         ),
     )
 

@@ -16,14 +16,28 @@ if TYPE_CHECKING:
     from .database import Database
 
 
+_GROUPS = (
+    "arn:${AWS::Partition}:autoscaling:${AWS::Region}:${AWS::AccountId}:"
+    "autoScalingGroup:*:autoScalingGroupName"
+)
+_NO_RESOURCE = (
+    "Session Manager's actions and DescribeTargetHealth know no resource "
+    "(Service Authorization Reference)."
+)
+
+
 @dataclass(frozen=True)
 class Permission:
-    """One inline policy: actions of one service, on what, and under which condition."""
+    """One inline policy: actions of one service, on what, and under which condition.
+
+    `excuses` exempt the role from rules of checkers, as `exemptions.exempt` takes them.
+    """
 
     name: str
     actions: tuple[str, ...]
     resource: Any
     condition: dict[str, Any] | None = None
+    excuses: tuple[tuple[str, str], ...] = ()
 
     @property
     def services(self) -> frozenset[str]:
@@ -39,13 +53,20 @@ class InstanceRole:
     resources: tuple[AWSObject, ...]
 
 
-def permissions(data: Database, key: kms.Key) -> tuple[Permission, ...]:
-    """Be reached by Session Manager, fetch the artifact, sign in to the database.
+def permissions(data: Database, key: kms.Key, group: str) -> tuple[Permission, ...]:
+    """Be reached, fetch the artifact, come into service, sign in to the database.
+
+    `group` is the name of the Auto Scaling group, as Fn::Sub takes it; its ARN has an id that is
+    not known before.
 
     AWS Systems Manager User Guide, "Verify or add instance permissions for Session Manager";
-    AWS Secrets Manager User Guide, "Secret encryption and decryption"; Amazon RDS User Guide,
+    Amazon EC2 Auto Scaling User Guide, "Tutorial: Use data script and instance metadata to retrieve
+    lifecycle state"; AWS Secrets Manager User Guide, "Secret encryption and decryption"; Amazon RDS
+    User Guide,
     "Creating and using an IAM policy for IAM database access".
     """
+    group_arn = f"{_GROUPS}/{group}"
+    printed = group_arn.replace("${", "<").replace("}", ">")
     return (
         Permission(
             "session-manager",
@@ -59,6 +80,19 @@ def permissions(data: Database, key: kms.Key) -> tuple[Permission, ...]:
             "*",
         ),
         Permission("artifact", ("s3:GetObject",), artifact_source.ARN),
+        Permission(
+            "launch-hook",
+            ("autoscaling:CompleteLifecycleAction",),
+            Sub(group_arn),
+            excuses=(
+                (
+                    # As cdk-nag prints a reference.
+                    f"AwsSolutions-IAM5[Resource::{printed}]",
+                    "The id in the group's ARN is not known before; the name is this stack's.",
+                ),
+            ),
+        ),
+        Permission("target-health", ("elasticloadbalancing:DescribeTargetHealth",), "*"),
         Permission("database-secret", ("secretsmanager:GetSecretValue",), data.secret_arn),
         Permission(
             "database-secret-key",
@@ -81,14 +115,9 @@ def build(granted: tuple[Permission, ...]) -> InstanceRole:
         AssumeRolePolicyDocument=policies.trust("ec2.amazonaws.com"),
         Policies=[_policy(permission) for permission in granted],
         Metadata=exempt(
-            (
-                "AwsSolutions-IAM5[Resource::*]",
-                "Session Manager's actions know no resource (Service Authorization Reference).",
-            ),
-            (
-                "CKV_AWS_111",
-                "Session Manager's actions know no resource (Service Authorization Reference).",
-            ),
+            ("AwsSolutions-IAM5[Resource::*]", _NO_RESOURCE),
+            *(excuse for permission in granted for excuse in permission.excuses),
+            ("CKV_AWS_111", _NO_RESOURCE),
         ),
     )
     profile = iam.InstanceProfile("ApplicationProfile", Roles=[Ref(role)])

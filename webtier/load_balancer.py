@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .options import Options
 
 HEALTH_PATH = "/health"
+HEALTH_INTERVAL_SECONDS = 10
 DEREGISTRATION_DELAY_SECONDS = 30
 # Over this time a new instance gets its full share of requests, so that a group which grows under
 # load does not hand a cold process as much as a warm one. It needs round robin: with least
@@ -94,7 +95,7 @@ def _target_group(network: Network, port: int) -> elb.TargetGroup:
         Port=port,
         HealthCheckProtocol="HTTPS",
         HealthCheckPath=HEALTH_PATH,
-        HealthCheckIntervalSeconds=10,
+        HealthCheckIntervalSeconds=HEALTH_INTERVAL_SECONDS,
         HealthCheckTimeoutSeconds=5,
         HealthyThresholdCount=2,
         UnhealthyThresholdCount=3,

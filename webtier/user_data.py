@@ -22,6 +22,8 @@ class Settings:
 
     Attributes:
         resource: the logical id that waits to hear of its success.
+        group, hook: the Auto Scaling group, and its hook that waits until the application answers.
+        target_group: the ARN of the target group that the group registers the instance with.
         bucket, key, sha256: where the artifact is, and its checksum.
         port: the TCP port that the application listens on.
         health_path: the path that answers 200 on an instance that is well.
@@ -30,6 +32,9 @@ class Settings:
     """
 
     resource: str
+    group: Any
+    hook: str
+    target_group: Any
     bucket: Any
     key: Any
     sha256: Any
@@ -46,6 +51,9 @@ class Settings:
             "RESOURCE": self.resource,
             "STACK": StackName,
             "REGION": Region,
+            "GROUP": self.group,
+            "HOOK": self.hook,
+            "TARGET_GROUP": self.target_group,
             "BUCKET": self.bucket,
             "KEY": self.key,
             "SHA256": self.sha256,

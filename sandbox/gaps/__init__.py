@@ -56,6 +56,7 @@ def install(*, lambda_python: Path, alarm_period_scale: float) -> None:
         functions,
         gateway_access,
         instances,
+        lifecycle_hooks,
         load_balancers,
         machine_images,
         missing_objects,
@@ -92,6 +93,7 @@ def install(*, lambda_python: Path, alarm_period_scale: float) -> None:
     databases.install()
     database_servers.install(period_scale=alarm_period_scale)
     load_balancers.install(period_scale=alarm_period_scale)
+    lifecycle_hooks.install()
     instances.install(period_scale=alarm_period_scale)
     oam.install()
     composite_alarms.install(period_scale=alarm_period_scale)

@@ -1,73 +1,50 @@
 """Auto Scaling groups whose instances run the application, as processes of this machine.
 
 AWS: a group starts as many instances as it should have, spread over its zones, each of the version
-of the launch template that the group names; it registers them with its target groups, and replaces
-one that has ended or that, with health checks of ELB, the load balancer finds unhealthy once the
-grace period is over. CloudFormation waits until the new instances signal success, and, where the
-group has an update policy, replaces them in batches: it starts a new one, waits for its signal,
-ends an old one; a failure ends the update, which is rolled back. Sources: Amazon EC2 Auto Scaling
-user guide, "Health checks for instances in an Auto Scaling group",
-https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-health-checks.html; AWS
-CloudFormation template reference, "UpdatePolicy attribute",
+of the launch template that the group names; once its launch hooks let it, it registers one with its
+target groups. It replaces one that has ended or that, with health checks of ELB, the load balancer
+finds unhealthy once the grace period is over: after the new one is ready, where its maintenance
+policy asks for all of its capacity. CloudFormation waits until the new instances signal success,
+and, where the group has an update policy, replaces them in batches: it starts a new one, waits for
+its signal, ends an old one; a failure ends the update, which is rolled back. Sources: Amazon EC2
+Auto Scaling user guide, "Health checks for instances in an Auto Scaling group",
+https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-health-checks.html, and
+"Instance maintenance policies",
+https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-instance-maintenance-policy.html;
+AWS CloudFormation template reference, "UpdatePolicy attribute",
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-updatepolicy.html.
 
 MiniStack 1.5.33: a group is a record; its instances, if any, are made-up names in service.
 
-The filler: an instance is a record of EC2 and a process. Its user data is not run: it would install
-itself on this machine. Of that script the settings are read, the lines NAME='value' before the
-first empty one. The artifact that they name is fetched with the instance profile's credentials,
-compared with its checksum and unpacked; its `start` is run with the variables that the script would
-give it, on a port of its own, and is a success once the health path answers. `install` is left out.
-Groups of launch templates without such settings stay records. An update is always rolling, one
-instance at a time. There is no scaling by alarms, warm-up, lifecycle hook or activity history.
+The filler: an instance is a process, as `machines` runs it. CloudFormation waits for the signal
+that it would send: a success once its target is healthy, or what went wrong. A boot is not as much
+faster here as health checks are: a group without launch hooks registers only what answers, too.
+Groups of launch templates without an application's settings stay records. An update is always
+rolling, one instance at a time. There is no scaling by alarms or activity history.
 """
 
 from __future__ import annotations
 
-import base64
+import contextlib
 import contextvars
-import hashlib
-import io
-import os
-import secrets
-import shlex
-import shutil
-import signal
-import ssl
-import subprocess
-import sys
-import tarfile
-import tempfile
 import threading
 import time
-from dataclasses import dataclass, field
-from pathlib import Path
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
-import boto3
-import httpx
-from botocore.exceptions import BotoCoreError, ClientError
-from ministack.core.responses import get_account_id, get_region
-from ministack.services import autoscaling, ec2, iam, sts
+from ministack.services import autoscaling, ec2
 from ministack.services.cloudformation import provisioners
 
-from sandbox import certificates
-from sandbox.emulator import any_free_port
-from sandbox.gaps import blocking_types, load_balancers
+from sandbox.gaps import blocking_types, lifecycle_hooks, load_balancers, machines
+from sandbox.gaps.machines import Instance, LaunchError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable
 
     from sandbox.gaps.resource_types import Attributes, Properties
 
 TYPE = "AWS::AutoScaling::AutoScalingGroup"
-# What the user data has to name for an instance to be run.
-SETTINGS = frozenset({"BUCKET", "KEY", "SHA256", "PORT", "HEALTH_PATH"})
-# These are the script's own; all others are the application's.
-_SCRIPTS_OWN = SETTINGS | {"RESOURCE", "STACK", "REGION"}
 # Seconds, as they pass here.
-START_TIMEOUT = 60.0
-STOP_TIMEOUT = 40.0
 PAUSE = 0.2
 PAUSE_AFTER_A_FAILURE = 3.0
 
@@ -77,69 +54,37 @@ _delete = provisioners._asg_delete
 _reconcile_instances = autoscaling._reconcile_instances
 
 
-class LaunchError(Exception):
-    """An instance did not come up; the message is what it would have signalled."""
-
-
-@dataclass
-class Instance:
-    """An instance that runs: its record's id, where it is, what runs it."""
-
-    id: str
-    zone: str
-    version: tuple[str, str]
-    port: int
-    directory: Path
-    process: subprocess.Popen[bytes]
-    started: float = field(default_factory=time.monotonic)
-
-    def has_ended(self) -> bool:
-        """Whether the process is gone, or EC2 was told to stop it."""
-        record = ec2._instances.get(self.id)
-        running = record is not None and record["State"]["Name"] == "running"
-        return not running or self.process.poll() is not None
-
-    def stop(self) -> None:
-        """End the process, which may answer what it was asked, and remove its files."""
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(STOP_TIMEOUT)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        shutil.rmtree(self.directory, ignore_errors=True)
-        if self.id in ec2._instances:
-            ec2._instances[self.id]["State"] = {"Code": 48, "Name": "terminated"}
-
-
 class Group:
     """Keeps an Auto Scaling group at its size. `record` is the emulator's own of the group."""
 
-    def __init__(self, record: dict[str, Any], target_groups: list[str], scale: float) -> None:
+    def __init__(self, record: dict[str, Any], properties: Properties, scale: float) -> None:
         self.record = record
-        self.target_groups = target_groups
+        self.take(properties)
         self.instances: list[Instance] = []
         self.changing = threading.RLock()
-        self._grace = record["HealthCheckGracePeriod"] / scale
+        self._scale = scale
         self._closed = threading.Event()
         self._keeper = threading.Thread(
             target=contextvars.copy_context().run, args=(self._keep,), daemon=True
         )
 
+    def take(self, properties: Properties) -> None:
+        """Take what the emulator's record has not."""
+        self.target_groups: list[str] = list(properties.get("TargetGroupARNs", []))
+        maintenance = properties.get("InstanceMaintenancePolicy") or {}
+        self._launches_first = int(maintenance.get("MinHealthyPercentage", 0)) == 100
+        self._warm_up = float(properties.get("DefaultInstanceWarmup", 0))
+
     def begin(self) -> None:
         """Start the instances and keep them running. Raises LaunchError, with none left."""
         with self.changing:
             try:
-                self.fill()
+                while len(self.instances) < self.record["DesiredCapacity"]:
+                    self._launch_signalled()
             except LaunchError:
                 self.close()
                 raise
         self._keeper.start()
-
-    def fill(self) -> None:
-        """Start what is missing. Raises LaunchError."""
-        while len(self.instances) < self.record["DesiredCapacity"]:
-            self.launch()
 
     def roll(self) -> None:
         """Replace, one by one, what is of another version than the group's.
@@ -148,7 +93,7 @@ class Group:
         """
         with self.changing:
             for old in [found for found in self.instances if found.version != self.version()]:
-                self.launch()
+                self._launch_signalled()
                 self.end(old)
 
     def version(self) -> tuple[str, str]:
@@ -162,17 +107,63 @@ class Group:
         }
         return template["LaunchTemplateId"], str(numbers.get(wanted, wanted))
 
-    def launch(self) -> None:
-        """Start an instance in the zone that has the fewest. Raises LaunchError."""
+    def _launch_signalled(self) -> None:
+        """Start an instance and wait for its signal. Raises LaunchError where it is a failure."""
+        try:
+            self.launch(until_signal=True).result()
+        except LaunchError as error:
+            raise LaunchError(
+                "Received 1 FAILURE signal(s) out of 1. Unable to satisfy 100% MinSuccessful"
+                f"InstancesPercent requirement: {error}"
+            ) from error
+
+    def launch(
+        self, instead_of: Instance | None = None, *, until_signal: bool = False
+    ) -> Future[None]:
+        """Start an instance in the zone that has the fewest; what it signals at the end.
+
+        It is in service when this returns. Raises LaunchError where it cannot be, `until_signal` as
+        soon as it says so; and so does the signal where the load balancer does not find it healthy.
+        """
         subnets = self.record["VPCZoneIdentifier"].split(",")
         zones = {ec2._subnets[subnet]["AvailabilityZone"]: subnet for subnet in subnets}
-        population = [instance.zone for instance in self.instances]
+        population = [found.zone for found in self.instances if found is not instead_of]
         zone = min(sorted(zones), key=population.count)
-        instance = start(self.version(), zone, zones[zone])
+        instance = machines.start(self.version(), zone, zones[zone])
         self.instances.append(instance)
+        actions = lifecycle_hooks.begin(self.record, instance.id)
+        instance.state = "Pending:Wait" if actions else "Pending"
+        self._show()
+        signal = in_background(instance.set_up)
+        try:
+            if actions:
+                self._wait(actions, signal, until_signal=until_signal)
+            else:
+                signal.result()
+        except LaunchError as error:
+            self.end(instance, drain=False)
+            raise LaunchError(f"{instance.id}: {error}") from error
         for group in self.target_groups:
             load_balancers.register(group, instance.id, instance.port)
+        instance.state, instance.in_service = "InService", time.monotonic()
         self._show()
+        return signal
+
+    def _wait(
+        self, actions: list[lifecycle_hooks.Action], signal: Future[None], *, until_signal: bool
+    ) -> None:
+        """Wait for a launch's hooks. Raises LaunchError."""
+
+        def is_off() -> bool:
+            failed = signal.done() and signal.exception() is not None
+            return self._closed.is_set() or (until_signal and failed)
+
+        if lifecycle_hooks.wait(actions, is_off) == lifecycle_hooks.CONTINUE:
+            return
+        # It says why right after it abandoned the launch; one that is too slow does not.
+        with contextlib.suppress(TimeoutError):
+            signal.result(1)
+        raise LaunchError("its launch hook was abandoned, or nobody completed it in time")
 
     def end(self, instance: Instance, *, drain: bool = True) -> None:
         """Take an instance off the load balancer, then stop it."""
@@ -191,7 +182,7 @@ class Group:
         self.leave()
         with self.changing:
             for instance in self.instances:
-                instance.process.terminate()
+                instance.terminate()
             for instance in list(self.instances):
                 self.end(instance, drain=False)
 
@@ -212,15 +203,31 @@ class Group:
             if instance.has_ended():
                 self.end(instance, drain=False)
             elif self._is_unhealthy(instance):
+                if self._launches_first:
+                    self._succeed(instance)
                 self.end(instance)
-        self.fill()
+        while len(self.instances) < self.record["DesiredCapacity"]:
+            self.launch()
         while len(self.instances) > self.record["DesiredCapacity"]:
             self.end(self.instances[0])
+
+    def _succeed(self, instance: Instance) -> None:
+        """Launch another one for it, and wait until that is ready. Raises LaunchError."""
+        self.launch(instead_of=instance)
+        successor = self.instances[-1]
+        while not self._closed.wait(PAUSE) and not successor.has_ended():
+            healthy = all(
+                load_balancers.state(group, successor.id) == "healthy"
+                for group in self.target_groups
+            )
+            if healthy and time.monotonic() - successor.in_service >= self._warm_up / self._scale:
+                return
 
     def _is_unhealthy(self, instance: Instance) -> bool:
         if self.record["HealthCheckType"] != "ELB":
             return False
-        if time.monotonic() - instance.started < self._grace:
+        grace = self.record["HealthCheckGracePeriod"] / self._scale
+        if time.monotonic() - instance.in_service < grace:
             return False
         return any(
             load_balancers.state(group, instance.id) == "unhealthy" for group in self.target_groups
@@ -231,7 +238,7 @@ class Group:
         self.record["Instances"] = [
             {
                 "InstanceId": instance.id,
-                "LifecycleState": "InService",
+                "LifecycleState": instance.state,
                 "HealthStatus": "Healthy",
                 "AvailabilityZone": instance.zone,
                 "ProtectedFromScaleIn": False,
@@ -278,8 +285,9 @@ def create(logical_id: str, properties: Properties, stack_name: str) -> tuple[st
     name, attributes = _create(logical_id, properties, stack_name)
     record = autoscaling._asgs[name]
     take_template(record, properties)
+    lifecycle_hooks.keep(name, properties)
     if runs(record):
-        group = Group(record, list(properties.get("TargetGroupARNs", [])), _scale)
+        group = Group(record, properties, _scale)
         try:
             group.begin()
         except LaunchError as error:
@@ -299,9 +307,10 @@ def update(
     updated, attributes = _update(name, old, new, stack_name, logical_id)
     record = autoscaling._asgs[updated]
     take_template(record, new)
+    lifecycle_hooks.keep(updated, new)
     group = _groups.get(record["AutoScalingGroupARN"])
     if group is not None:
-        group.target_groups = list(new.get("TargetGroupARNs", []))
+        group.take(new)
         group._show()
         try:
             group.roll()
@@ -335,176 +344,23 @@ def take_template(record: dict[str, Any], properties: Properties) -> None:
 def runs(record: dict[str, Any]) -> bool:
     """Whether the group's launch template has the settings of an application."""
     template = ec2._launch_templates.get(record["LaunchTemplate"].get("LaunchTemplateId"))
-    return template is not None and settings(template["Versions"][-1]).keys() >= SETTINGS
-
-
-def settings(version: dict[str, Any]) -> dict[str, str]:
-    """The settings in the user data of a version of a launch template."""
-    encoded = version["LaunchTemplateData"].get("UserData", "")
-    text = base64.b64decode(encoded).decode(errors="replace")
-    words = shlex.split(text.split("\n\n", 1)[0], comments=True)
-    return dict(word.split("=", 1) for word in words if "=" in word)
-
-
-def start(version: tuple[str, str], zone: str, subnet: str) -> Instance:
-    """Start an instance of that launch template and version. Raises LaunchError."""
-    template, number = version
-    described = next(
-        found
-        for found in ec2._launch_templates[template]["Versions"]
-        if str(found["VersionNumber"]) == number
+    return (
+        template is not None
+        and machines.settings(template["Versions"][-1]).keys() >= machines.SETTINGS
     )
-    given, data = settings(described), described["LaunchTemplateData"]
-    record = ec2._launch_instances_internal(
-        image_id=data.get("ImageId", ""),
-        instance_type=data.get("InstanceType", ""),
-        subnet_id=subnet,
-        count=1,
-    )[0]
-    record["Placement"]["AvailabilityZone"] = zone
-    identifier = record["InstanceId"]
-    directory = Path(tempfile.gettempdir()) / identifier
-    try:
-        credentials = profile_credentials(data.get("IamInstanceProfile", {}), identifier)
-        unpack(fetch(given, credentials), directory)
-        port = any_free_port()
-        process = run(directory, variables(given, directory, port, identifier, zone, credentials))
-        instance = Instance(identifier, zone, version, port, directory, process)
-        wait_until_it_answers(instance, given["HEALTH_PATH"])
-    except LaunchError as error:
-        shutil.rmtree(directory, ignore_errors=True)
-        record["State"] = {"Code": 48, "Name": "terminated"}
-        raise LaunchError(
-            f"Received 1 FAILURE signal(s) out of 1. Unable to satisfy 100% MinSuccessful"
-            f"InstancesPercent requirement: {identifier}: {error}"
-        ) from error
-    return instance
 
 
-def profile_credentials(profile: Mapping[str, str], instance: str) -> dict[str, str]:
-    """Credentials of the role in the instance profile, as the instance's metadata would give them.
+def in_background(function: Callable[[], None]) -> Future[None]:
+    """Call it in a thread of its own, in the same account and region."""
+    outcome: Future[None] = Future()
 
-    Without an end: what follows a real instance's is its SDK's business. Raises LaunchError.
-    """
-    name = profile.get("Name") or profile.get("Arn", "").rsplit("/", 1)[-1]
-    roles = (iam._instance_profiles.get(name) or {}).get("Roles")
-    if not roles:
-        raise LaunchError(f"there is no instance profile {name!r} with a role")
-    role = roles[0] if isinstance(roles[0], str) else roles[0]["RoleName"]
-    key, secret, token = (
-        f"ASIA{secrets.token_hex(8).upper()}",
-        secrets.token_hex(20),
-        secrets.token_hex(32),
-    )
-    session = {
-        "Arn": f"arn:aws:sts::{get_account_id()}:assumed-role/{role}/{instance}",
-        "UserId": f"{role}:{instance}",
-        "SecretAccessKey": secret,
-        "SessionToken": token,
-    }
-    sts.register_session(key, session)
-    return {
-        "AWS_ACCESS_KEY_ID": key,
-        "AWS_SECRET_ACCESS_KEY": secret,
-        "AWS_SESSION_TOKEN": token,
-        "AWS_REGION": get_region(),
-        "AWS_DEFAULT_REGION": get_region(),
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{os.environ['GATEWAY_PORT']}",
-    }
+    def call() -> None:
+        try:
+            function()
+        except BaseException as error:
+            outcome.set_exception(error)
+        else:
+            outcome.set_result(None)
 
-
-def fetch(given: Mapping[str, str], credentials: Mapping[str, str]) -> bytes:
-    """The artifact. Raises LaunchError where it cannot be had or is not what was built."""
-    client = boto3.client(
-        "s3",
-        aws_access_key_id=credentials["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=credentials["AWS_SECRET_ACCESS_KEY"],
-        aws_session_token=credentials["AWS_SESSION_TOKEN"],
-        region_name=credentials["AWS_REGION"],
-        endpoint_url=credentials["AWS_ENDPOINT_URL"],
-    )
-    try:
-        answer = client.get_object(Bucket=given["BUCKET"], Key=given["KEY"])
-        content: bytes = answer["Body"].read()
-    except (BotoCoreError, ClientError) as error:
-        raise LaunchError(f"s3://{given['BUCKET']}/{given['KEY']}: {error}") from error
-    if hashlib.sha256(content).hexdigest() != given["SHA256"]:
-        raise LaunchError(f"s3://{given['BUCKET']}/{given['KEY']} has another checksum")
-    return content
-
-
-def unpack(content: bytes, directory: Path) -> None:
-    """Unpack the artifact. Raises LaunchError where it is none."""
-    try:
-        with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
-            archive.extractall(directory, filter="data")
-    except (tarfile.TarError, OSError) as error:
-        raise LaunchError(f"the artifact cannot be unpacked: {error}") from error
-
-
-def variables(
-    given: Mapping[str, str],
-    directory: Path,
-    port: int,
-    instance: str,
-    zone: str,
-    credentials: Mapping[str, str],
-) -> dict[str, str]:
-    """The environment of the application: the script's, and what leads to the sandbox."""
-    certificate, key = directory / "certificate.pem", directory / "key.pem"
-    certificates.write_server(certificate, key)
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    return {
-        "PATH": path,
-        "TMPDIR": tempfile.gettempdir(),
-        **credentials,
-        **{name: value for name, value in given.items() if name not in _SCRIPTS_OWN},
-        "APPLICATION_VERSION": given["SHA256"][:12],
-        "AVAILABILITY_ZONE": zone,
-        "INSTANCE_ID": instance,
-        "HOST": "127.0.0.1",
-        "PORT": str(port),
-        "TLS_CERTIFICATE": str(certificate),
-        "TLS_KEY": str(key),
-        "PGSSLMODE": "verify-full",
-        "PGSSLROOTCERT": str(certificates.write_authority(directory / "authority.pem")),
-        # A laptop's, not an instance's: one process is enough for a few people.
-        "WEB_CONCURRENCY": "1",
-    }
-
-
-def run(directory: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    """Run the artifact's `start`. Raises LaunchError."""
-    try:
-        with (directory / "log").open("wb") as log:
-            process = subprocess.Popen(
-                [directory / "start"],
-                cwd=directory,
-                env=dict(environment),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-    except OSError as error:
-        raise LaunchError(f"start: {error}") from error
-    (directory / "pid").write_text(str(process.pid))
-    return process
-
-
-def wait_until_it_answers(instance: Instance, path: str) -> None:
-    """Wait for the health path. Raises LaunchError, the process ended, where it does not answer."""
-    context = ssl._create_unverified_context()  # noqa: S323 - as the script's curl --insecure
-    deadline = time.monotonic() + START_TIMEOUT
-    with httpx.Client(verify=context, timeout=5) as client:
-        while True:
-            try:
-                answer = client.get(f"https://127.0.0.1:{instance.port}{path}")
-                if answer.is_success:
-                    return
-            except httpx.HTTPError:
-                pass
-            if instance.process.poll() is not None or time.monotonic() > deadline:
-                lines = (instance.directory / "log").read_text(errors="replace").splitlines()
-                instance.stop()
-                raise LaunchError("it does not answer; its last words: " + " ".join(lines[-5:]))
-            time.sleep(0.05)
+    threading.Thread(target=contextvars.copy_context().run, args=(call,), daemon=True).start()
+    return outcome

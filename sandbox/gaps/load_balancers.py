@@ -76,9 +76,11 @@ class Front:
 
     def __init__(self, arn: str) -> None:
         self.arn = arn
-        self._socket = socket.socket()
-        self._socket.bind(("127.0.0.1", 0))
-        self.port = int(self._socket.getsockname()[1])
+        entry = socket.socket()
+        entry.bind(("127.0.0.1", 0))
+        self.port = int(entry.getsockname()[1])
+        # The server closes it. Closed twice, it would be another connection's by then.
+        self._descriptor = entry.detach()
         self._stop: asyncio.Event
         self._served = background.run(self._start())
 
@@ -89,7 +91,7 @@ class Front:
     async def _start(self) -> asyncio.Task[None]:
         self._stop = asyncio.Event()
         config = Config()
-        config.bind = [f"fd://{self._socket.fileno()}"]
+        config.bind = [f"fd://{self._descriptor}"]
         config.keep_alive_timeout = IDLE_TIMEOUT
         config.graceful_timeout = 1
         config.errorlog = None

@@ -47,7 +47,12 @@ class Assumptions:
         0.25, "share", "answers of a faulty version that are errors, while its health check passes"
     )
     launch_seconds: float = _assume(
-        30.0, "s", "from the launch of an instance to its registration as a target"
+        30.0,
+        "s",
+        "from the launch of an instance to its registration as a target, without a launch hook",
+    )
+    registration_seconds: float = _assume(
+        10.0, "s", "from the end of an instance's launch hook to its registration as a target"
     )
     boot_seconds: float = _assume(
         90.0, "s", "from the launch of an instance until its application answers"

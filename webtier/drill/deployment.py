@@ -82,11 +82,12 @@ class Deployment:
         if not self.waiting:
             return True
         now, assumed = self.fleet.now, self.fleet.assumptions
+        self._follow()
         if not update.signals:
             return now >= self.since + max(update.pause, assumed.launch_seconds)
         late = now >= self.since + update.pause
         failed = [one for one in self.waiting if self._failed(one, late=late)]
-        going = [one for one in self.waiting if one not in failed and one.answers > now]
+        going = [one for one in self.waiting if one not in failed and not self.fleet.signalled(one)]
         if failed:
             self.failures += len(failed)
             self.waiting = going
@@ -95,8 +96,15 @@ class Deployment:
                 self._back()
         return not self.finished and not going
 
+    def _follow(self) -> None:
+        """Wait for what the group launched in place of an abandoned one: any signal counts."""
+        members = self.fleet.members
+        here = [one for one in self.waiting if one in members]
+        others = [one for one in members if one.launched >= self.since and one not in here]
+        self.waiting = here + others[: len(self.waiting) - len(here)]
+
     def _failed(self, instance: Instance, *, late: bool) -> bool:
-        if instance.answers <= self.fleet.now:
+        if self.fleet.signalled(instance):
             return False
         gives_up = (
             self.fleet.assumptions.boot_seconds + self.fleet.assumptions.failure_signal_seconds

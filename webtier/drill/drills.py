@@ -95,6 +95,15 @@ def _lose_instance(tier: Tier, assumptions: Assumptions) -> tuple[Run, ...]:
     return (run(tier, assumptions, Scenario("one instance", 40, hang)),)
 
 
+def _start_nothing(tier: Tier, assumptions: Assumptions) -> tuple[Run, ...]:
+    def strike(fleet: Fleet) -> None:
+        fleet.version = Version.BROKEN
+        fleet.tell(f"{fleet.members[0].name} is terminated; from now on no instance can start")
+        fleet.terminate(fleet.members[0])
+
+    return (run(tier, assumptions, Scenario("one instance", 22, strike)),)
+
+
 def _lose_spot(tier: Tier, assumptions: Assumptions) -> tuple[Run, ...]:
     def reclaim(fleet: Fleet) -> None:
         taken = [instance for instance in fleet.members if instance.spot]
@@ -179,6 +188,13 @@ DRILLS = {
             "The application on one instance hangs. Its machine is fine, so only somebody who "
             "asks the application notices.",
             _lose_instance,
+        ),
+        Drill(
+            "start-nothing",
+            "Start nothing any more",
+            "An instance is terminated, and none that replaces it can start: the artifact is gone, "
+            "say. Nothing heals that, so somebody must be told before more are lost.",
+            _start_nothing,
         ),
         Drill(
             "lose-spot",

@@ -4,7 +4,13 @@ A new target must pass one health check; from then on the thresholds of the targ
 (Application Load Balancers, "Health checks for your target groups"). The group replaces what the
 load balancer calls unhealthy once the grace period is over, if its checks are of type ELB; what
 fails its EC2 status check it always replaces (Amazon EC2 Auto Scaling, "Health checks for
-instances"). A launch that fails in a lost zone is made in another one.
+instances"). Where its maintenance policy asks for all of its capacity, the new one is launched
+first, and the old one goes when that is healthy and warm ("Instance maintenance policies"); here as
+long as MaxSize leaves room. A launch that fails in a lost zone is made in another one.
+
+With a launch hook an instance is registered once it answers; one that fails to start abandons its
+launch, one that cannot reach AWS is abandoned at the time-out ("Amazon EC2 Auto Scaling lifecycle
+hooks"). Without, it is registered while it boots.
 """
 
 from __future__ import annotations
@@ -19,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from webtier.drill.assumptions import Assumptions
-    from webtier.drill.tier import Tier
+    from webtier.drill.tier import LaunchHook, Tier
 
 LONG_AGO = -36000.0
 
@@ -59,6 +65,8 @@ class Instance:
     asked: bool = False
     hung: bool = False
     doomed: float = math.inf
+    abandoned: float = math.inf
+    successor: Instance | None = None
 
 
 @dataclass
@@ -84,14 +92,16 @@ class Fleet:
             instance = self._new()
             instance.launched = instance.in_service = instance.answers = LONG_AGO
             instance.health, instance.healthy_since = Health.HEALTHY, LONG_AGO
+            instance.abandoned = math.inf
 
     def step(self) -> None:
         """Let one second pass: health checks, replacements, launches."""
         self.left = []
         self._check()
         self._replace()
+        self._abandon()
         if "Launch" not in self.suspended:
-            while len(self.members) < self.desired:
+            while len(self.members) - self._leaving() < self.desired:
                 self.launch()
 
     def launch(self) -> Instance:
@@ -99,6 +109,12 @@ class Fleet:
         instance = self._new()
         self.tell(f"{instance.name} is launched in {instance.zone}")
         return instance
+
+    def signalled(self, instance: Instance) -> bool:
+        """Whether an instance has told CloudFormation that it is up."""
+        if self.tier.group.signals_in_service:
+            return instance.health is Health.HEALTHY
+        return instance.answers <= self.now
 
     def terminate(self, instance: Instance) -> None:
         """Take an instance out of the group; what it is doing has the deregistration delay."""
@@ -144,7 +160,7 @@ class Fleet:
 
     def _new(self) -> Instance:
         group, assumed = self.tier.group, self.assumptions
-        counts = Counter(instance.zone for instance in self.members)
+        counts = Counter(one.zone for one in self.members if math.isinf(one.doomed))
         open_zones = [zone for zone in group.zones if zone not in self.lost]
         same = Counter(one.zone for one in self.members if one.version is self.version)
         zone = min(open_zones or group.zones, key=lambda one: (counts[one], same[one], one))
@@ -160,8 +176,22 @@ class Fleet:
             in_service=self.now + assumed.launch_seconds,
             answers=self.now + assumed.boot_seconds if boots else math.inf,
         )
+        if group.hook is not None:
+            self._await(instance, group.hook, reaches_out=self._reaches_out(zone))
         self.members.append(instance)
         return instance
+
+    def _await(self, instance: Instance, hook: LaunchHook, *, reaches_out: bool) -> None:
+        """Keep an instance from the load balancer until it answers, or give it up."""
+        assumed = self.assumptions
+        over = self.now + hook.timeout
+        fails = self.now + assumed.boot_seconds + assumed.failure_signal_seconds
+        ended = min(over, fails) if reaches_out else over
+        completed = min(instance.answers, ended)
+        if completed < instance.answers and not (hook.goes_on and completed == over):
+            instance.in_service, instance.abandoned = math.inf, completed
+        else:
+            instance.in_service = completed + assumed.registration_seconds
 
     def _on_demand(self, size: int) -> int:
         group = self.tier.group
@@ -210,10 +240,51 @@ class Fleet:
             impaired = self.now >= since + assumed.status_check_seconds
             graced = self.now < instance.in_service + group.grace
             unhealthy = group.elb_checks and instance.health is Health.UNHEALTHY and not graced
-            if not impaired and not unhealthy:
+            if instance.successor in self.members:
+                self._succeed(instance)
+            elif not impaired and not unhealthy:
                 instance.doomed = math.inf
             elif math.isinf(instance.doomed):
                 instance.doomed = self.now + assumed.replacement_seconds
             elif self.now >= instance.doomed:
-                self.tell(f"{group.resource} replaces {instance.name}")
+                self._succeed(instance)
+
+    def _succeed(self, instance: Instance) -> None:
+        """Replace an instance: at once, or when another one is ready for it."""
+        group = self.tier.group
+        if instance.successor not in self.members:
+            self.tell(f"{group.resource} replaces {instance.name}")
+            if not self._launches_first():
+                self.terminate(instance)
+                return
+            instance.successor = self.launch()
+        elif self._ready(instance.successor):
+            self.tell(f"{instance.name} is terminated")
+            self.terminate(instance)
+
+    def _launches_first(self) -> bool:
+        """Whether the maintenance policy leaves no instance to end first, and MaxSize has room."""
+        group = self.tier.group
+        if group.healthy_percent is None or len(self.members) >= group.max_size:
+            return False
+        least, most = group.healthy_percent
+        room = max(1, self.desired * most // 100 - self.desired)
+        return (
+            least > 0 and -(-self.desired * least // 100) >= self.desired and room > self._leaving()
+        )
+
+    def _leaving(self) -> int:
+        """How many members have a successor that is here already."""
+        return sum(one.successor in self.members for one in self.members)
+
+    def _ready(self, instance: Instance | None) -> bool:
+        if instance is None or instance.health is not Health.HEALTHY:
+            return False
+        return self.now >= instance.in_service + self.tier.group.warm_up
+
+    def _abandon(self) -> None:
+        """End what never came into service, after it has told so."""
+        for instance in list(self.members):
+            if self.now > instance.abandoned:
+                self.tell(f"{instance.name} does not come into service: its launch is abandoned")
                 self.terminate(instance)

@@ -85,6 +85,11 @@ EXAMPLES = (
         "a rolling update that takes one away first",
         _set("Group", *_UPDATE, "MinInstancesInService", value=1),
     ),
+    Example(
+        "instances that are targets while they boot",
+        lambda body: body["Resources"]["Group"]["Properties"].pop("LifecycleHookSpecificationList"),
+    ),
+    Example("no alarm on the group's capacity", _remove("CapacityAlarm")),
     Example("a database without a standby", _set("Database", "Properties", "MultiAZ", value=False)),
     Example(
         "a disk that does not grow",

@@ -124,6 +124,11 @@ def _minutes_to_alarm(run: Run) -> float:
     return (first_told(run) - _begin(run)) / 60
 
 
+def _minutes_until_told(run: Run) -> float:
+    """From when it happened, whether requests failed or not."""
+    return (first_told(run) - EVENT) / 60
+
+
 def _until(good: Sequence[bool], step: int) -> float:
     """Minutes from the event until it is good for the rest; infinite where it is not at the end."""
     bad = [number for number in range(EVENT // step, len(good)) if not good[number]]
@@ -224,6 +229,7 @@ MEASURES: dict[str, Callable[[Run], float]] = {
     "minutes-to-fit": _minutes_to_fit,
     "minutes-to-deploy": _minutes_to_deploy,
     "minutes-to-roll-back": _minutes_to_roll_back,
+    "minutes-until-told": _minutes_until_told,
     "slow-minutes": _slow_minutes,
     "zones-cut-off": _zones_cut_off,
 }
@@ -242,6 +248,7 @@ UNITS = {
     "minutes-to-fit": "minutes",
     "minutes-to-deploy": "minutes",
     "minutes-to-roll-back": "minutes",
+    "minutes-until-told": "minutes",
     "slow-minutes": "minutes",
     "zones-cut-off": "zones",
 }

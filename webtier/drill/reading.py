@@ -16,6 +16,7 @@ from webtier.drill.tier import (
     Database,
     Egress,
     Group,
+    LaunchHook,
     Notice,
     RollingUpdate,
     TemplateError,
@@ -43,9 +44,12 @@ STAND_INS = {
 """Values for parameters that only the one who deploys can give, where their default is nothing."""
 
 DEFAULT_COOLDOWN = 300
+DEFAULT_HEARTBEAT = 3600
 CLUSTER_INSTANCES = 3
 """A Multi-AZ cluster has a writer and two readers, `<cluster>-instance-1` to `-3`."""
 
+# How a script finds out that the load balancer has its instance.
+_ASKS_FOR_HEALTH = ("target-in-service", "describe-target-health")
 _METRICS = {"ALBRequestCountPerTarget": "requests", "ASGAverageCPUUtilization": "cpu"}
 _DURATION = re.compile(r"PT?(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?")
 _REFERENCE = re.compile(r"\$\{([^.}]+)[^}]*\}")
@@ -208,7 +212,30 @@ class _Reader:
             sizes=sizes,
             metrics_collected=bool(properties.get("MetricsCollection")),
             name=str(properties.get("AutoScalingGroupName", "")),
+            hook=self._hook(resource, properties),
+            healthy_percent=_healthy_percent(properties),
+            signals_in_service=any(
+                way in str(data.get("UserData", "")) for way in _ASKS_FOR_HEALTH
+            ),
         )
+
+    def _hook(self, group: str, properties: Mapping[str, Any]) -> LaunchHook | None:
+        """The launch hook that takes longest: an instance waits for all of them."""
+        hooks = [(group, hook) for hook in properties.get("LifecycleHookSpecificationList", ())]
+        for name in self.kinds["AutoScaling::LifecycleHook"]:
+            beside = self._properties(name)
+            if named(beside["AutoScalingGroupName"]) == group:
+                hooks.append((name, beside))
+        found = [
+            LaunchHook(
+                resource,
+                float(hook.get("HeartbeatTimeout", DEFAULT_HEARTBEAT)),
+                hook.get("DefaultResult") == "CONTINUE",
+            )
+            for resource, hook in hooks
+            if hook["LifecycleTransition"] == "autoscaling:EC2_INSTANCE_LAUNCHING"
+        ]
+        return max(found, key=lambda one: one.timeout, default=None)
 
     def _sizes(self, group: str, properties: Mapping[str, Any]) -> tuple[dict[str, str], int, int]:
         """The smallest sizes the group has at any time of its schedule, and what gives them."""
@@ -472,6 +499,12 @@ def _size(resource: str, properties: Mapping[str, Any], name: str) -> int:
     if not value.isdecimal():
         raise TemplateError(f"{resource}: its {name} {value} is no whole number")
     return int(value)
+
+
+def _healthy_percent(properties: Mapping[str, Any]) -> tuple[int, int] | None:
+    policy = properties.get("InstanceMaintenancePolicy", {})
+    least = int(policy.get("MinHealthyPercentage", -1))
+    return None if least < 0 else (least, int(policy["MaxHealthyPercentage"]))
 
 
 def _true(value: Any) -> bool:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from webtier.drill.drills import DRILLS
-from webtier.drill.metrics import BALANCER, DATABASE, GIB, INSTANCES, balancer
-from webtier.drill.tier import Alarm, RollingUpdate, Tracking
+from webtier.drill.metrics import BALANCER, DATABASE, GIB, GROUP, INSTANCES, balancer
+from webtier.drill.tier import Alarm, LaunchHook, RollingUpdate, Tracking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _SUSPENDED = frozenset({"AlarmNotification", "HealthCheck", "ReplaceUnhealthy"})
 _LOW_SHARE = 0.05
+IN_SERVICE = "GroupInServiceInstances"
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,8 @@ def _checks(tier: Tier, assumptions: Assumptions) -> Iterator[Remedy]:
             "to ELB",
             _group({"elb_checks": True}),
         )
-    starts = assumptions.boot_seconds - assumptions.launch_seconds
+    # With a launch hook an instance answers before it is registered.
+    starts = 0.0 if group.hook else assumptions.boot_seconds - assumptions.launch_seconds
     grace = starts + target.interval * (target.healthy + 1)
     if group.grace < grace:
         yield Remedy(
@@ -171,11 +173,12 @@ def _checks(tier: Tier, assumptions: Assumptions) -> Iterator[Remedy]:
 def _policies(tier: Tier, assumptions: Assumptions) -> Iterator[Remedy]:
     group = tier.group
     if not group.policies:
-        tracking = Tracking("ScaleOnCpu", "cpu", 50.0)
-        yield Remedy(
-            f"{group.resource} has no target tracking policy: add one on CPU at 50 %",
-            _group({"policies": (tracking,)}),
-        )
+        for target in (50.0, 30.0):
+            tracking = Tracking("ScaleOnCpu", "cpu", target)
+            yield Remedy(
+                f"{group.resource} has no target tracking policy: add one on CPU at {target:g} %",
+                _group({"policies": (tracking,)}),
+            )
     if not group.detailed_monitoring and any(one.metric == "cpu" for one in group.policies):
         yield Remedy(
             f"{group.launch_template}.Monitoring is off, so CPU is known every five minutes only: "
@@ -250,6 +253,30 @@ def _updates(tier: Tier, _assumptions: Assumptions) -> Iterator[Remedy]:
         yield Remedy(
             f"{where}.PauseTime is {group.update.pause:g} s: set it to PT10M",
             _group({"update": replace(group.update, pause=600.0)}),
+        )
+
+
+def _launches(tier: Tier, assumptions: Assumptions) -> Iterator[Remedy]:
+    group = tier.group
+    needed = 2 * assumptions.boot_seconds
+    if group.hook is None:
+        hook = LaunchHook(group.resource, needed)
+        yield Remedy(
+            f"{group.resource} has no lifecycle hook on launching, so that an instance is a target "
+            "before it answers: add one, which the instance completes",
+            _group({"hook": hook}),
+        )
+    elif group.hook.timeout < needed:
+        yield Remedy(
+            f"{group.hook.resource} HeartbeatTimeout is {group.hook.timeout:g}: set it to "
+            f"{needed:g}",
+            _group({"hook": replace(group.hook, timeout=needed)}),
+        )
+    if not group.signals_in_service:
+        yield Remedy(
+            f"{group.launch_template}.UserData signals before the load balancer has the instance: "
+            "wait for it (aws elbv2 wait target-in-service)",
+            _group({"signals_in_service": True}),
         )
 
 
@@ -357,6 +384,8 @@ def _changed(alarm: Alarm, change: dict[str, Any]) -> Alarm:
 def _threshold(metric: str, tier: Tier) -> float:
     if metric == "FreeStorageSpace" and tier.database is not None:
         return _LOW_SHARE * (tier.database.maximum or tier.database.allocated) * GIB
+    if metric == IN_SERVICE:
+        return float(tier.group.min_size)
     return 0.0 if metric == "UnHealthyHostCount" else 10.0
 
 
@@ -379,7 +408,7 @@ def _sharper(alarm: Alarm, tier: Tier) -> dict[str, Any]:
 
 
 def _statistic(metric: str) -> str:
-    counts = {"FreeStorageSpace": "Minimum", "UnHealthyHostCount": "Maximum"}
+    counts = {"FreeStorageSpace": "Minimum", IN_SERVICE: "Minimum", "UnHealthyHostCount": "Maximum"}
     return counts.get(metric, "Average" if metric == "CPUUtilization" else "Sum")
 
 
@@ -388,7 +417,7 @@ def _dimensions(namespace: str, metric: str, tier: Tier) -> list[dict[str, str]]
     pairs = target
     if namespace == DATABASE and tier.database is not None:
         pairs = dict([tier.database.dimensions[-1]])
-    elif namespace == INSTANCES:
+    elif namespace in (INSTANCES, GROUP):
         pairs = {"AutoScalingGroupName": tier.group.dimension}
     elif metric.startswith("HTTPCode_ELB"):
         pairs = whole
@@ -398,11 +427,11 @@ def _dimensions(namespace: str, metric: str, tier: Tier) -> list[dict[str, str]]
 def _owner(namespace: str, tier: Tier) -> str:
     if namespace == DATABASE and tier.database is not None:
         return tier.database.resource
-    return tier.balancer.resource
+    return tier.group.resource if namespace == GROUP else tier.balancer.resource
 
 
 def _added(namespace: str, metric: str, tier: Tier) -> Alarm:
-    below = metric == "FreeStorageSpace"
+    below = metric in ("FreeStorageSpace", IN_SERVICE)
     properties = {
         "Namespace": namespace,
         "MetricName": metric,
@@ -449,12 +478,15 @@ _BALANCER_ALARMS = (
 )
 _RELEVANT: dict[str, Callable[[Tier, Assumptions], Iterator[Remedy]]] = {
     "ordinary-hour": _of(_quieter),
-    "lose-zone": _of(_network, _sizes, _checks, _storage, _policies, _heard(*_BALANCER_ALARMS)),
-    "lose-instance": _of(_network, _sizes, _checks, _policies),
-    "lose-spot": _of(_network, _sizes, _policies, _checks),
-    "triple-traffic": _of(_network, _sizes, _policies, _checks),
-    "good-version": _of(_network, _draining, _updates, _sizes, _checks),
-    "broken-version": _of(_updates, _sizes, _checks),
+    "lose-zone": _of(
+        _network, _sizes, _checks, _launches, _storage, _policies, _heard(*_BALANCER_ALARMS)
+    ),
+    "lose-instance": _of(_network, _sizes, _checks, _launches, _policies),
+    "start-nothing": _of(_heard((GROUP, IN_SERVICE)), _launches),
+    "lose-spot": _of(_network, _sizes, _policies, _checks, _launches),
+    "triple-traffic": _of(_network, _sizes, _policies, _checks, _launches),
+    "good-version": _of(_network, _draining, _updates, _launches, _sizes, _checks, _quieter),
+    "broken-version": _of(_updates, _launches, _sizes, _checks),
     "faulty-version": _of(_heard((BALANCER, "HTTPCode_Target_5XX_Count"))),
     "fail-over-database": _of(_storage, _checks),
     "lose-database": _of(

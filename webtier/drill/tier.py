@@ -57,8 +57,25 @@ class RollingUpdate:
 
 
 @dataclass(frozen=True)
+class LaunchHook:
+    """What keeps a new instance from the load balancer until it says that it answers.
+
+    One that does not within `timeout` seconds is abandoned, or put into service where `goes_on`.
+    """
+
+    resource: str
+    timeout: float
+    goes_on: bool = False
+
+
+@dataclass(frozen=True)
 class Group:
-    """The Auto Scaling group. `sizes` says which resource gives MinSize and MaxSize."""
+    """The Auto Scaling group. `sizes` says which resource gives MinSize and MaxSize.
+
+    `healthy_percent` are the least and the most of its capacity while it replaces an instance; None
+    where it has no such policy. `signals_in_service`: an instance signals once the load balancer
+    finds it healthy, not as soon as it answers.
+    """
 
     resource: str
     zones: tuple[str, ...]
@@ -78,6 +95,9 @@ class Group:
     on_demand_percent: int = 100
     sizes: Mapping[str, str] | None = None
     metrics_collected: bool = True
+    hook: LaunchHook | None = None
+    healthy_percent: tuple[int, int] | None = None
+    signals_in_service: bool = False
     name: str = ""
 
     @property

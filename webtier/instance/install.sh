@@ -5,9 +5,12 @@ log=/var/log/webtier-install.log
 touch "$log"
 exec > >(tee --append "$log") 2>&1
 
-# Success or failure, the group hears of it at once: a new version that does not come up is rolled
-# back instead of waited for. An instance that starts later, because load grew, is told that nobody
-# waits; that changes nothing.
+# There is one launch to complete: an instance that was in service is not asked again.
+in_service=/etc/webtier/in-service
+
+# Success or failure, CloudFormation hears of it at once: a new version that does not come up is
+# rolled back instead of waited for. An instance that starts later, because load grew, is told that
+# nobody waits; that changes nothing. One that cannot start is given up and replaced by another.
 report() {
   local status=$?
   if ((status == 0)); then
@@ -18,8 +21,17 @@ report() {
     set -- --success false --reason "$(tail --bytes 900 "$log" | tr --complement '[:print:]' ' ')"
   fi
   /opt/aws/bin/cfn-signal "$@" --stack "$STACK" --resource "$RESOURCE" --region "$REGION" || true
+  if ((status != 0)) && [[ ! -e $in_service ]]; then
+    complete ABANDON || true
+  fi
 }
 trap report EXIT
+
+# Ends the wait of the launch hook.
+complete() {
+  aws autoscaling complete-lifecycle-action --region "$REGION" --auto-scaling-group-name "$GROUP" \
+    --lifecycle-hook-name "$HOOK" --instance-id "${instance:-}" --lifecycle-action-result "$1"
+}
 
 metadata() {
   curl --silent --show-error --fail --retry 5 --header "X-aws-ec2-metadata-token: $token" \
@@ -76,3 +88,17 @@ systemctl enable webtier.service
 systemctl restart webtier.service
 curl --insecure --silent --show-error --fail --retry 30 --retry-delay 2 --retry-all-errors \
   --max-time 5 --output /dev/null "https://localhost:$PORT$HEALTH_PATH"
+
+# Now it may get requests. The group may still be on its way to the hook.
+if [[ ! -e $in_service ]]; then
+  for attempt in {1..12}; do
+    complete CONTINUE && break
+    ((attempt < 12))
+    sleep 5
+  done
+  touch "$in_service"
+fi
+
+# CloudFormation ends an old instance once the load balancer has this one instead.
+timeout 180 aws elbv2 wait target-in-service --region "$REGION" \
+  --target-group-arn "$TARGET_GROUP" --targets "Id=$instance"

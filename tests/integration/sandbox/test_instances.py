@@ -10,7 +10,8 @@ from typing import Any
 
 import httpx
 import pytest
-from troposphere import Base64, GetAtt, Output, Ref, Template, autoscaling, ec2, iam
+from botocore.exceptions import ClientError
+from troposphere import Base64, GetAtt, Output, Ref, Sub, Template, autoscaling, ec2, iam
 from troposphere import elasticloadbalancingv2 as elb
 
 from tests.conftest import EmbeddedAws
@@ -248,3 +249,184 @@ def test_a_group_without_an_application_stays_a_record(aws, deploy_stack, unique
     outputs = deploy_stack(f"group-{unique}", built)
     answer = httpx.get(f"http://{outputs['Name']}/", timeout=30)
     assert answer.status_code == 503
+
+
+HOOK = "ready"
+COMPLETE = {
+    "Effect": "Allow",
+    "Action": "autoscaling:CompleteLifecycleAction",
+    "Resource": "arn:aws:autoscaling:us-east-1:111111111111:"
+    "autoScalingGroup:*:autoScalingGroupName/hooked-*",
+}
+ASK = {"Effect": "Allow", "Action": "elasticloadbalancing:DescribeTargetHealth", "Resource": "*"}
+
+
+def hooked(
+    parameters: dict[str, str],
+    name: str,
+    *,
+    completes: bool = True,
+    may: tuple[dict[str, Any], ...] = (COMPLETE, ASK),
+    timeout: int = 300,
+    default: str = "ABANDON",
+) -> Template:
+    """The same group with a launch hook, which its instances complete by themselves or not."""
+    built = template(parameters, size="1")
+    group = built.resources["Group"]
+    group.AutoScalingGroupName = name
+    group.LifecycleHookSpecificationList = [
+        autoscaling.LifecycleHookSpecification(
+            LifecycleHookName=HOOK,
+            LifecycleTransition="autoscaling:EC2_INSTANCE_LAUNCHING",
+            HeartbeatTimeout=timeout,
+            DefaultResult=default,
+        )
+    ]
+    (policy,) = built.resources["Role"].Policies
+    policy.PolicyDocument["Statement"].extend(may)
+    if completes:
+        data = built.resources["Launch"].properties["LaunchTemplateData"]
+        script = data.properties["UserData"].data["Fn::Base64"]
+        own = f"GROUP='{name}'\nHOOK='{HOOK}'\nTARGET_GROUP='${{Targets}}'\n"
+        data.properties["UserData"] = Base64(Sub(script.replace("\n\n", f"\n{own}\n", 1)))
+    return built
+
+
+def state_of(aws: EmbeddedAws, group: str) -> list[str]:
+    found = aws.client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[group])
+    return [
+        one["LifecycleState"] for each in found["AutoScalingGroups"] for one in each["Instances"]
+    ]
+
+
+def creating(aws: EmbeddedAws, stack: str, built: Template) -> None:
+    aws.client("cloudformation").create_stack(
+        StackName=stack, TemplateBody=built.to_json(), Capabilities=["CAPABILITY_IAM"]
+    )
+
+
+def registered(aws: EmbeddedAws, stack: str) -> dict[str, str]:
+    """The targets of a stack that is being made, and their states."""
+    described = aws.client("cloudformation").describe_stack_resource(
+        StackName=stack, LogicalResourceId="Targets"
+    )["StackResourceDetail"]
+    health = aws.client("elbv2").describe_target_health(
+        TargetGroupArn=described["PhysicalResourceId"]
+    )["TargetHealthDescriptions"]
+    return {one["Target"]["Id"]: one["TargetHealth"]["State"] for one in health}
+
+
+def test_an_instance_comes_into_service_when_it_completes_its_hook(
+    aws, deploy_stack, unique, eventually
+) -> None:
+    name = f"hooked-{unique}"
+    running = Running(aws, deploy_stack(name, hooked(small_artifact.put(aws), name)))
+    # The signal says that the load balancer has found it healthy: there is nothing to wait for.
+    assert running.is_well()
+    assert state_of(aws, name) == ["InService"]
+    (instance,) = running.instances()
+    client = aws.client("autoscaling")
+    with pytest.raises(ClientError, match="No active Lifecycle Action found"):
+        client.complete_lifecycle_action(
+            AutoScalingGroupName=name,
+            LifecycleHookName=HOOK,
+            InstanceId=instance,
+            LifecycleActionResult="CONTINUE",
+        )
+
+
+@pytest.mark.parametrize("result", ["CONTINUE", "ABANDON"])
+def test_until_somebody_completes_the_hook_an_instance_gets_nothing(
+    aws, unique, eventually, result
+) -> None:
+    name = f"hooked-{unique}"
+    creating(aws, name, hooked(small_artifact.put(aws), name, completes=False))
+    eventually(lambda: state_of(aws, name) == ["Pending:Wait"], 60)
+    client = aws.client("autoscaling")
+    ((instance,),) = [
+        [one["InstanceId"] for one in group["Instances"]]
+        for group in client.describe_auto_scaling_groups(AutoScalingGroupNames=[name])[
+            "AutoScalingGroups"
+        ]
+    ]
+    # It answers, and is asked nothing: it is not among the targets.
+    eventually((aws.directory / "tmp" / instance / "pid").exists, 60)
+    assert registered(aws, name) == {}
+    client.record_lifecycle_action_heartbeat(
+        AutoScalingGroupName=name, LifecycleHookName=HOOK, InstanceId=instance
+    )
+    client.complete_lifecycle_action(
+        AutoScalingGroupName=name,
+        LifecycleHookName=HOOK,
+        InstanceId=instance,
+        LifecycleActionResult=result,
+    )
+    if result == "CONTINUE":
+        eventually(lambda: registered(aws, name) == {instance: "healthy"}, 60)
+        eventually(lambda: stack_status(aws, name) == "CREATE_COMPLETE", 60)
+    else:
+        eventually(lambda: stack_status(aws, name).startswith(("ROLLBACK", "CREATE_FAILED")), 60)
+        assert "its launch hook was abandoned" in reasons(aws, name)
+    aws.client("cloudformation").delete_stack(StackName=name)
+
+
+def stack_status(aws: EmbeddedAws, stack: str) -> str:
+    (found,) = aws.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
+    return str(found["StackStatus"])
+
+
+@pytest.mark.parametrize("default", ["CONTINUE", "ABANDON"])
+def test_a_hook_that_nobody_completes_has_its_default_result(
+    aws, unique, eventually, default
+) -> None:
+    name = f"hooked-{unique}"
+    built = hooked(small_artifact.put(aws), name, completes=False, timeout=3, default=default)
+    creating(aws, name, built)
+    wanted = ("CREATE_COMPLETE",) if default == "CONTINUE" else ("ROLLBACK", "CREATE_FAILED")
+    eventually(lambda: stack_status(aws, name).startswith(wanted), 60)
+    if default == "ABANDON":
+        assert "nobody completed it in time" in reasons(aws, name)
+    aws.client("cloudformation").delete_stack(StackName=name)
+
+
+@pytest.mark.parametrize(
+    ("may", "refused"),
+    [((ASK,), "CompleteLifecycleAction"), ((COMPLETE,), "DescribeTargetHealth")],
+)
+def test_an_instance_that_may_not_come_into_service_fails_the_stack(
+    aws, deploy_stack, unique, may, refused
+) -> None:
+    name = f"hooked-{unique}"
+    with pytest.raises(Exception, match=r"ROLLBACK|CREATE_FAILED|terminal failure"):
+        deploy_stack(name, hooked(small_artifact.put(aws), name, may=may))
+    assert "AccessDenied" in reasons(aws, name)
+    assert refused in reasons(aws, name)
+
+
+def test_one_that_hangs_goes_when_its_successor_is_ready_where_all_capacity_is_kept(
+    aws, deploy_stack, unique, eventually
+) -> None:
+    name = f"hooked-{unique}"
+    built = hooked(small_artifact.put(aws), name)
+    built.resources["Group"].InstanceMaintenancePolicy = autoscaling.InstanceMaintenancePolicy(
+        MinHealthyPercentage=100, MaxHealthyPercentage=200
+    )
+    running = Running(aws, deploy_stack(name, built))
+    (hanging,) = running.instances()
+    pid = running.pid(hanging)
+    os.kill(pid, signal.SIGSTOP)
+    seen: list[frozenset[str]] = []
+
+    def is_replaced() -> bool:
+        found = frozenset(running.instances())
+        seen.extend([found] if found not in seen[-1:] else [])
+        return len(found) == 1 and hanging not in found
+
+    try:
+        eventually(lambda: len(running.instances()) == 2, 90)
+    finally:
+        # It could not end itself otherwise; that it hung is known already.
+        os.kill(pid, signal.SIGCONT)
+    eventually(is_replaced, 90)
+    assert frozenset() not in seen
+    assert running.is_well()

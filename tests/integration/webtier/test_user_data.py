@@ -1,7 +1,8 @@
 """The script of an instance's first boot, run: from S3 to an application that answers.
 
 Its folders are below a scratch folder. Stand-ins, found first on PATH, do what only an instance
-can: systemd, the instance's metadata, the system's packages, the signal to CloudFormation. Bash,
+can: systemd, the instance's metadata, the system's packages, the end of a launch, the signal to
+CloudFormation. Bash,
 openssl, tar, sha256sum, curl and the AWS CLI are the real ones, the bucket is the embedded AWS's,
 and what `systemctl restart` starts is the application itself.
 """
@@ -60,6 +61,18 @@ class Instance:
         """What CloudFormation was told, one line a signal."""
         return (self.root / "signals").read_text().splitlines()
 
+    def launches(self) -> list[str]:
+        """How the launch was ended, one word an attempt."""
+        hook = self.root / "hook"
+        lines = hook.read_text().splitlines() if hook.exists() else []
+        told = (
+            "autoscaling complete-lifecycle-action --region us-east-1 --auto-scaling-group-name "
+            "webtier-test-application --lifecycle-hook-name application-answers "
+            "--instance-id i-0123456789abcdef0 --lifecycle-action-result "
+        )
+        assert all(line.startswith(told) for line in lines), lines
+        return [line.removeprefix(told) for line in lines]
+
     def health(self) -> dict[str, str]:
         """The answer of the application."""
         context = ssl.create_default_context(cafile=str(self.root / "etc/webtier/certificate.pem"))
@@ -86,8 +99,19 @@ def instance(
     (tmp_path / "opt" / "aws").mkdir(parents=True)
     shutil.copytree(STAND_INS, tmp_path / "opt" / "aws" / "bin")
     (tmp_path / "var" / "log").mkdir(parents=True)
+    elb = aws.client("elbv2")
+    (group,) = elb.create_target_group(Name=f"targets-{unique}", Protocol="HTTPS", Port=8443)[
+        "TargetGroups"
+    ]
+    # The group would do so at the end of the launch.
+    elb.register_targets(
+        TargetGroupArn=group["TargetGroupArn"], Targets=[{"Id": "i-0123456789abcdef0"}]
+    )
     variables = {
         "RESOURCE": "Group",
+        "GROUP": "webtier-test-application",
+        "HOOK": "application-answers",
+        "TARGET_GROUP": group["TargetGroupArn"],
         "STACK": "webtier-test",
         "REGION": environment.REGION,
         "BUCKET": bucket,
@@ -111,6 +135,7 @@ def instance(
 def test_it_installs_starts_and_reports_and_again_changes_nothing(
     instance: Instance, made: artifact.Artifact
 ) -> None:
+    (instance.root / "early").touch()
     first = instance.boot()
     assert first.returncode == 0, first.stdout
     assert instance.health() == {
@@ -121,6 +146,7 @@ def test_it_installs_starts_and_reports_and_again_changes_nothing(
     }
     signal_of_success = "--success true --stack webtier-test --resource Group --region us-east-1"
     assert instance.signals() == [signal_of_success]
+    assert instance.launches() == ["CONTINUE", "CONTINUE"], "it is early once, and asks again"
     assert instance.environment["ROOT"] not in (instance.root / "systemctl").read_text()
 
     def state() -> dict[str, tuple[int, bytes]]:
@@ -137,6 +163,7 @@ def test_it_installs_starts_and_reports_and_again_changes_nothing(
     assert again.returncode == 0, again.stdout
     assert state() == before
     assert instance.signals() == [signal_of_success] * 2
+    assert len(instance.launches()) == 2, "it is in service, and stays so"
     assert instance.health()["status"] == "ok"
 
 
@@ -146,6 +173,7 @@ def test_what_is_not_what_was_built_is_not_installed(instance: Instance) -> None
     (told,) = instance.signals()
     assert told.startswith("--success false --reason ")
     assert "FAILED" in told
+    assert instance.launches() == ["ABANDON"]
     assert not (instance.root / "opt/webtier/current").exists()
     assert not (instance.root / "pid").exists()
 
@@ -155,6 +183,17 @@ def test_an_artifact_that_is_not_there_is_told(instance: Instance) -> None:
     (told,) = instance.signals()
     assert told.startswith("--success false --reason ")
     assert "404" in told
+    assert instance.launches() == ["ABANDON"]
+
+
+def test_an_instance_in_service_that_fails_when_it_is_set_up_again_stays(
+    instance: Instance,
+) -> None:
+    assert instance.boot().returncode == 0
+    assert instance.boot(KEY="missing.tar.gz", SHA256="0" * 64).returncode != 0
+    assert instance.signals()[-1].startswith("--success false --reason ")
+    assert instance.launches() == ["CONTINUE"]
+    assert instance.health()["status"] == "ok"
 
 
 def test_an_application_that_does_not_come_up_is_told_with_its_last_words(
@@ -175,5 +214,6 @@ def test_an_application_that_does_not_come_up_is_told_with_its_last_words(
     (told,) = instance.signals()
     assert told.startswith("--success false --reason ")
     assert "cannot find the moon" in told
+    assert instance.launches() == ["ABANDON"]
     assert len(told) < 1100
     assert (instance.root / "opt/webtier/current/installed").exists()

@@ -94,7 +94,8 @@ def test_identity_policies_name_their_resources(resources: Resources) -> None:
         for action in listed(statement["Action"])
     }
     assert {action for action in wildcards if not action.startswith(("ssm:", "ssmmessages:"))} == {
-        "ec2:DescribeSecurityGroups"
+        "ec2:DescribeSecurityGroups",
+        "elasticloadbalancing:DescribeTargetHealth",
     }
 
 

@@ -32,7 +32,9 @@ def script(resources: dict[str, Any]) -> str:
     def value(match: re.Match[str]) -> str:
         match variables[match[1]]:
             case {"Ref": name}:
-                return VALUES[name]
+                return VALUES.get(name, name)
+            case {"Fn::Sub": text}:
+                return re.sub(r"\$\{([^}]+)\}", lambda name: VALUES[name[1]], text)
             case {"Fn::GetAtt": [_, attribute]}:
                 return attribute
             case literal:
@@ -48,6 +50,9 @@ def test_the_settings_are_filled_in_and_nothing_else(script: str) -> None:
         "RESOURCE='Group'",
         "STACK='webtier-prod'",
         "REGION='us-east-1'",
+        "GROUP='webtier-prod-application'",
+        "HOOK='application-answers'",
+        "TARGET_GROUP='TargetGroup'",
         "BUCKET='artifacts'",
         "KEY='key.tar.gz'",
         f"SHA256='{'0' * 64}'",
@@ -114,6 +119,27 @@ def test_the_script_signals_the_resource_that_waits(resources: dict[str, Any], s
     assert f"RESOURCE='{compute.GROUP}'\n" in script
     policy = resources[compute.GROUP]["UpdatePolicy"]["AutoScalingRollingUpdate"]
     assert policy["WaitOnResourceSignals"]
+
+
+def test_the_script_completes_the_hook_of_its_group_and_may(
+    resources: dict[str, Any], script: str
+) -> None:
+    group = resources[compute.GROUP]["Properties"]
+    (hook,) = group["LifecycleHookSpecificationList"]
+    assert f"HOOK='{hook['LifecycleHookName']}'\n" in script
+    assert hook["LifecycleTransition"] == "autoscaling:EC2_INSTANCE_LAUNCHING"
+    assert hook["DefaultResult"] == "ABANDON"
+    (right,) = (
+        statement["Resource"]["Fn::Sub"]
+        for policy in resources["ApplicationRole"]["Properties"]["Policies"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Action"] == ["autoscaling:CompleteLifecycleAction"]
+    )
+    name = group["AutoScalingGroupName"]["Fn::Sub"]
+    assert right.endswith(f":autoScalingGroup:*:autoScalingGroupName/{name}")
+    # Another instance can still come up while CloudFormation waits for the first one's signal.
+    assert compute.SIGNAL_TIMEOUT == "PT10M"
+    assert hook["HeartbeatTimeout"] * 2 <= 600
 
 
 def test_an_instance_may_read_its_artifact_and_secret_and_no_other(

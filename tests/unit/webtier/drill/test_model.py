@@ -17,7 +17,7 @@ from webtier.drill.disk import fill
 from webtier.drill.drills import DRILLS
 from webtier.drill.fleet import Fleet, Version
 from webtier.drill.run import EVENT, EVENT_MINUTE, Scenario, run
-from webtier.drill.tier import Egress, RollingUpdate, Tracking
+from webtier.drill.tier import Egress, LaunchHook, RollingUpdate, Tracking
 
 ASSUMED = Assumptions()
 _TIER = reading.read(page.default(), reading.stand_ins(page.default()))
@@ -56,6 +56,13 @@ def tiers(draw):
             policies=tuple(policies[: draw(st.integers(0, 2))]),
             update=draw(st.sampled_from([None, update])),
             on_demand_percent=draw(st.sampled_from([0, 50, 100])),
+            hook=draw(
+                st.sampled_from(
+                    [None, *(LaunchHook("Hook", time, on) for time in (60, 300) for on in (0, 1))]
+                )
+            ),
+            healthy_percent=draw(st.sampled_from([None, (90, 100), (100, 150), (100, 200)])),
+            signals_in_service=draw(st.booleans()),
         ),
         balancer=replace(
             _TIER.balancer,
@@ -158,7 +165,7 @@ def test_a_hung_instance_is_found_after_its_thresholds(tier) -> None:
 
 
 def test_a_grace_period_that_is_too_short_replaces_for_ever(tier) -> None:
-    impatient = replace(tier, group=replace(tier.group, grace=0))
+    impatient = replace(tier, group=replace(tier.group, grace=0, hook=None))
     assumed = replace(ASSUMED, boot_seconds=240)
 
     def lose(fleet: Fleet) -> None:
@@ -167,6 +174,53 @@ def test_a_grace_period_that_is_too_short_replaces_for_ever(tier) -> None:
     found = run(impatient, assumed, scenario(lose))
     assert found.ready[-1] == 1
     assert sum(" replaces " in one.what for one in found.told) > 3
+
+
+def test_an_instance_is_no_target_before_it_answers(tier) -> None:
+    assert tier.group.hook == LaunchHook("Group", 300)
+    (hooked,) = DRILLS["good-version"].runs(tier, ASSUMED)
+    bare = replace(tier, group=replace(tier.group, hook=None))
+    (early,) = DRILLS["good-version"].runs(bare, ASSUMED)
+    alarms = [{one.alarm for one in found.changes} for found in (hooked, early)]
+    assert alarms == [set(), {"UnhealthyHostsAlarm"}]
+
+
+def test_a_launch_that_fails_is_abandoned_and_made_again(tier) -> None:
+    (found,) = DRILLS["start-nothing"].runs(tier, ASSUMED)
+    gives_up = ASSUMED.boot_seconds + ASSUMED.failure_signal_seconds
+    given_up = [one.second - EVENT for one in found.told if "is abandoned" in one.what]
+    launched = [one.second - EVENT for one in found.told if "is launched" in one.what]
+    # Each a moment after it has told so, and the next one at once.
+    assert given_up[0] == launched[0] + gives_up + found.step
+    assert launched[1:] == given_up
+    assert all(minute.fewest == 1 for minute in found.minutes[EVENT_MINUTE + 1 :])
+
+
+def test_a_launch_that_cannot_tell_is_abandoned_when_its_time_is_over(tier) -> None:
+    cut_off = replace(tier, egress=tuple(replace(way, through=frozenset()) for way in tier.egress))
+    found = run(cut_off, ASSUMED, scenario(lambda fleet: fleet.terminate(fleet.members[0])))
+    given_up = [one.second for one in found.told if "is abandoned" in one.what]
+    launched = [one.second for one in found.told if "is launched" in one.what]
+    assert given_up[0] == launched[0] + 300 + found.step
+    goes_on = replace(cut_off, group=replace(tier.group, hook=LaunchHook("Group", 300, True)))
+    found = run(goes_on, ASSUMED, scenario(lambda fleet: fleet.terminate(fleet.members[0])))
+    assert not [one for one in found.told if "is abandoned" in one.what]
+
+
+def test_the_old_one_goes_when_the_new_one_is_ready_where_all_capacity_is_kept(tier) -> None:
+    def hang(fleet: Fleet) -> None:
+        fleet.members[0].hung = True
+
+    assert tier.group.healthy_percent == (100, 150)
+    told = {one.what: one.second for one in run(tier, ASSUMED, scenario(hang)).told}
+    assert told["i-1 is terminated"] > told["i-3 is healthy"] + tier.group.warm_up - 10
+    lavish = replace(tier, group=replace(tier.group, healthy_percent=None))
+    told = {one.what: one.second for one in run(lavish, ASSUMED, scenario(hang)).told}
+    assert told["i-3 is launched in us-east-1a"] == told["Group replaces i-1"]
+    assert "i-1 is terminated" not in told
+    full = replace(tier, group=replace(tier.group, max_size=2))
+    told = {one.what: one.second for one in run(full, ASSUMED, scenario(hang)).told}
+    assert "i-1 is terminated" not in told, "there is no room for another one first"
 
 
 def test_with_no_healthy_target_all_of_them_get_requests(tier) -> None:

@@ -46,7 +46,7 @@ def small_subnet_group(body):
 BROKEN = {
     "an alarm that cries wolf": (
         lambda body: with_property(body, "LatencyAlarm", "Threshold", 0.01),
-        {"calm"},
+        {"calm", "deployed-calm"},
         "LatencyAlarm goes off with the usual load: its Threshold is 0.01",
     ),
     "one NAT gateway for both zones": (
@@ -63,7 +63,7 @@ BROKEN = {
     ),
     "health checks that take their time": (
         lambda body: with_property(body, "TargetGroup", "UnhealthyThresholdCount", 8),
-        {"instance-errors", "zone-told"},
+        {"instance-errors"},
         "TargetGroup.UnhealthyThresholdCount is 8: set it to 3",
     ),
     "health checks that sleep": (
@@ -73,7 +73,7 @@ BROKEN = {
             "HealthCheckIntervalSeconds",
             20,
         ),
-        {"instance-errors", "instance-capacity"},
+        {"instance-errors", "instance-capacity", "zone-errors"},
         "TargetGroup.UnhealthyThresholdCount is 10: set it to 3",
     ),
     "EC2 health checks": (
@@ -98,7 +98,7 @@ BROKEN = {
     ),
     "scaling that comes too late": (
         lambda body: only_cpu(with_property(body, "Group", "MaxSize", 12), 40),
-        {"spike-errors", "spike-latency"},
+        {"spike-capacity", "spike-errors", "spike-latency"},
         "ScaleOnCpu TargetValue is 40: set it to 30",
     ),
     "scaling that is just too late": (
@@ -110,6 +110,44 @@ BROKEN = {
         lambda body: without(body, REQUESTS, CPU),
         {"spike-capacity", "spike-errors", "spike-latency"},
         "Group has no target tracking policy",
+    ),
+    "no launch hook": (
+        lambda body: with_property(body, "Group", "LifecycleHookSpecificationList", None),
+        {"deployed-calm"},
+        "Group has no lifecycle hook on launching",
+    ),
+    "a launch hook with too little time": (
+        lambda body: with_property(
+            body,
+            "Group",
+            "LifecycleHookSpecificationList",
+            [
+                {
+                    "LifecycleHookName": "short",
+                    "LifecycleTransition": "autoscaling:EC2_INSTANCE_LAUNCHING",
+                    "HeartbeatTimeout": 60,
+                }
+            ],
+        ),
+        {"deployed", "instance-capacity", "spike-capacity", "zone-capacity"},
+        "Group HeartbeatTimeout is 60: set it to 180",
+    ),
+    "an instance that signals before the load balancer has it": (
+        lambda body: with_value(
+            body,
+            {"Fn::Base64": "#!/bin/bash\ncfn-signal\n"},
+            "ApplicationTemplate",
+            "Properties",
+            "LaunchTemplateData",
+            "UserData",
+        ),
+        {"deployed-capacity"},
+        "ApplicationTemplate.UserData signals before the load balancer has the instance",
+    ),
+    "no alarm on capacity": (
+        lambda body: without(body, "CapacityAlarm"),
+        {"start-told"},
+        "no alarm on AWS/AutoScaling GroupInServiceInstances of this Group",
     ),
     "no deregistration delay": (
         lambda body: attribute(body, "deregistration_delay.timeout_seconds", "0"),
@@ -128,14 +166,20 @@ BROKEN = {
     ),
     "one instance fewer during an update": (
         lambda body: with_value(body, 1, "Group", *UPDATE, "MinInstancesInService"),
-        {"broken-capacity"},
+        {"broken-capacity", "deployed-capacity"},
         "Group UpdatePolicy.MinInstancesInService is 1: set it to 2",
     ),
     "an update that does not wait for signals": (
         lambda body: with_value(
             body, {"MinInstancesInService": 2, "MaxBatchSize": 1}, "Group", *UPDATE
         ),
-        {"deployed-errors", "broken-capacity", "broken-errors", "broken-rolled-back"},
+        {
+            "deployed-errors",
+            "deployed-capacity",
+            "broken-capacity",
+            "broken-errors",
+            "broken-rolled-back",
+        },
         "Group UpdatePolicy.WaitOnResourceSignals is off",
     ),
     "an alarm that hears a flood only": (
@@ -155,7 +199,7 @@ BROKEN = {
     ),
     "nobody to tell": (
         lambda body: without(body, "AlertEmailSubscription"),
-        {"zone-told", "faulty-told", "database-told", "disk-announced"},
+        {"zone-told", "start-told", "faulty-told", "database-told", "disk-announced"},
         "Alerts has no subscription: subscribe somebody",
     ),
     "no standby": (
@@ -170,7 +214,7 @@ BROKEN = {
     ),
     "a health check that asks the database": (
         lambda body: with_property(body, "TargetGroup", "HealthCheckPath", "/ready"),
-        {"zone-errors", "failover-errors", "database-instances"},
+        {"zone-errors", "database-instances"},
         "TargetGroup.HealthCheckPath is /ready",
     ),
     "no alarm on the disk": (
@@ -242,9 +286,14 @@ def test_there_is_a_template_that_breaks_each_promise() -> None:
 
 def test_a_slower_application_breaks_what_a_short_grace_period_keeps(default) -> None:
     slow = Assumptions().changed(["boot_seconds=200", "replacement_seconds=20"])
-    found = drilled(default, slow)["instance-capacity"]
+    registered_while_it_boots = with_property(
+        default, "Group", "LifecycleHookSpecificationList", None
+    )
+    found = drilled(registered_while_it_boots, slow)["instance-capacity"]
     assert not found.holds
-    assert "Group.HealthCheckGracePeriod is 120: an instance needs" in found.reason
+    assert "Group.HealthCheckGracePeriod is 60: an instance needs" in found.reason
+    # With the hook it answers before it is in service: the grace period is long enough.
+    assert drilled(default, slow)["instance-capacity"].holds
 
 
 @pytest.mark.parametrize(

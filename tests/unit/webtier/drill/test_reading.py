@@ -16,7 +16,7 @@ from tests.unit.webtier.drill.changes import (
     without,
 )
 from webtier.drill import reading
-from webtier.drill.tier import RollingUpdate, TemplateError, Tracking, vcpus
+from webtier.drill.tier import LaunchHook, RollingUpdate, TemplateError, Tracking, vcpus
 
 GROUP = {"Ref": "Group"}
 
@@ -56,6 +56,23 @@ def test_parameters_and_conditions_are_resolved(default) -> None:
         "which does not hold): subscribe somebody"
     )
     assert {alarm.deaf for alarm in silent.alarms} == {reason}
+
+
+def test_the_launch_hook_that_takes_longest_counts(default) -> None:
+    group = read(default).group
+    assert group.hook == LaunchHook("Group", 300)
+    assert group.signals_in_service
+    assert group.healthy_percent == (100, 150)
+    beside = {"AutoScalingGroupName": GROUP, "DefaultResult": "CONTINUE"}
+    launching = {**beside, "LifecycleTransition": "autoscaling:EC2_INSTANCE_LAUNCHING"}
+    ending = {**beside, "LifecycleTransition": "autoscaling:EC2_INSTANCE_TERMINATING"}
+    kind = "AWS::AutoScaling::LifecycleHook"
+    body = with_resource(default, "Beside", kind, launching)
+    assert read(body).group.hook == LaunchHook("Beside", 3600, goes_on=True)
+    body = with_property(default, "Group", "LifecycleHookSpecificationList", None)
+    assert read(with_resource(body, "Ending", kind, ending)).group.hook is None
+    body = with_property(body, "Group", "InstanceMaintenancePolicy", None)
+    assert read(body).group.healthy_percent is None
 
 
 def test_a_nat_gateway_in_another_zone_is_a_way_through_it(default) -> None:

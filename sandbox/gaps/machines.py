@@ -286,7 +286,8 @@ def wait_until_it_answers(instance: Instance, process: subprocess.Popen[bytes]) 
                 process.kill()
                 process.wait()
                 lines = (instance.directory / "log").read_text(errors="replace").splitlines()
-                raise LaunchError("it does not answer; its last words: " + " ".join(lines[-5:]))
+                words = f"its last words: {' '.join(lines[-5:])}" if lines else "it said nothing"
+                raise LaunchError(f"it does not answer; {words}")
             time.sleep(PAUSE)
 
 

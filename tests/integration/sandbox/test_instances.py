@@ -226,6 +226,7 @@ def reasons(aws: Any, stack: str) -> str:
         ({"ArtifactSha256": "0" * 64}, "has another checksum"),
         ({"allowed": "arn:aws:s3:::another/*"}, "AccessDenied"),
         ({"start": b"#!/bin/sh\necho no moon\n"}, "its last words: no moon"),
+        ({"start": b"#!/bin/sh\n"}, "it does not answer; it said nothing"),
     ],
 )
 def test_an_instance_that_does_not_come_up_fails_the_stack_with_its_reason(

@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 PATTERN = re.compile(r"[0-9a-f]{32}")
 
 _LATEST = 2**48 - 1
+# The last millisecond that RFC 3339 can write, of the year 9999.
+_LAST_DATE = 253_402_300_799_999
 _TIME_DIGITS = 12
 
 
@@ -24,13 +26,16 @@ def new_id() -> str:
 
 
 def is_id(text: str) -> bool:
-    """Tell whether `text` is formed as an image id."""
-    return PATTERN.fullmatch(text) is not None
+    """Tell whether `text` is formed as an image id, and has a date."""
+    return PATTERN.fullmatch(text) is not None and _milliseconds(text) <= _LAST_DATE
 
 
 def created_at(image_id: str) -> str:
     """Return when the image was uploaded: RFC 3339, UTC, in milliseconds."""
-    milliseconds = _LATEST - int(image_id[:_TIME_DIGITS], 16)
-    seconds, rest = divmod(milliseconds, 1000)
+    seconds, rest = divmod(_milliseconds(image_id), 1000)
     moment = datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest * 1000)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _milliseconds(image_id: str) -> int:
+    return _LATEST - int(image_id[:_TIME_DIGITS], 16)

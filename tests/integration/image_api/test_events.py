@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.photograph import photograph
 
-UNKNOWN_ID = "0" * 32
+UNKNOWN_ID = "f" * 32
 
 
 @pytest.mark.proves("the same event again, also at the same time")

@@ -11,7 +11,7 @@ from PIL import Image
 
 from benchmarks.photograph import photograph
 
-UNKNOWN_ID = "0" * 32
+UNKNOWN_ID = "f" * 32
 
 
 def test_an_upload_becomes_renditions(deployed):

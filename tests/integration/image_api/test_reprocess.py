@@ -84,7 +84,7 @@ def test_changed_presets_make_everything_anew(deployed, change_presets):
 
 def test_every_task_gets_its_result(deployed):
     image_id = deployed.upload(photograph(32, 24)).json_body["id"]
-    gone = "images/" + "0" * 32
+    gone = "images/" + "f" * 32
     keys = (f"images/{image_id}", gone, "images/notes é+.txt")
 
     planned = job(deployed, *keys, dry_run="true")

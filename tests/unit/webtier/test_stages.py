@@ -102,7 +102,7 @@ def test_the_template_describes_itself() -> None:
 
 def test_a_stage_with_an_option_that_is_none_is_told_in_one_line() -> None:
     part = parts.PARTS["webtier"]
-    with pytest.raises(SettingsError, match="no template for the stage dev: no option zone; the"):
+    with pytest.raises(SettingsError, match="webtier at the stage dev: no option zone; the"):
         parts.stacks(part, build, "dev", {"options": {"zone": 2}}, to_delete=True)
 
 

@@ -51,11 +51,39 @@ CURSOR_SECRET = "${AWS::StackName}-cursor-key"  # noqa: S105 - its name
 TAGS = Tags(Project="aws-architectures", Part="crud_api")
 
 _LOG_KEY = ("CKV_AWS_158", "Encrypted with a key of CloudWatch Logs: it has no content of items")
+# Rules of cdk-nag's packs beside AwsSolutions, named without their packs.
+_ON_PURPOSE = [
+    {"id": rule, "reason": reason}
+    for rule, reason in (
+        (
+            "CloudWatchLogGroupEncrypted",
+            "Encrypted with a key of CloudWatch Logs: they have no content of items",
+        ),
+        (
+            "DynamoDBInBackupPlan",
+            "Restorable to each second of 35 days; a plan of AWS Backup is the account's",
+        ),
+        (
+            "SecretsManagerRotationEnabled",
+            (
+                "The key signs places in a list and protects no data; docs/crud_api.md has the "
+                "command that rotates it"
+            ),
+        ),
+        (
+            "SecretsManagerUsingKMSKey",
+            "Encrypted with AWS's key for secrets: it protects no data",
+        ),
+    )
+]
 
 
 def template() -> Template:
     """Return the template of the stack `crud-api-STAGE`."""
-    result = Template(Description="Items API: table, cursor key and log group")
+    result = Template(
+        Description="Items API: table, cursor key and log group",
+        Metadata={"cdk_nag": {"rules_to_suppress": _ON_PURPOSE}},
+    )
     result.set_version()
     protection = result.add_parameter(
         Parameter(

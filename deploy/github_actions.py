@@ -35,6 +35,12 @@ _BUCKET = "arn:${AWS::Partition}:s3:::aws-architectures-artifacts-${AWS::Account
 _TEMPLATES = f"{_BUCKET}/{'?' * 64}.json"
 _POWER_USER = Sub("arn:${AWS::Partition}:iam::aws:policy/PowerUserAccess")
 _HERE = "${AWS::Region}:${AWS::AccountId}"
+# A rule of cdk-nag's packs beside AwsSolutions, named without the packs.
+_OWN_POLICIES = {
+    "id": "IAMNoInlinePolicy",
+    "reason": "Each policy is for its role alone: inline, nothing else can attach it, and it goes "
+    "with it",
+}
 
 
 def template() -> Template:
@@ -42,7 +48,8 @@ def template() -> Template:
     built = Template(Description="Roles of GitHub Actions for one stage: plan, deploy, resources")
     built.set_version()
     # I4010 asks for a design note on each resource; the comments here are those.
-    built.set_metadata({"cfn-lint": {"config": {"ignore_checks": ["I4010"]}}})
+    lint = {"cfn-lint": {"config": {"ignore_checks": ["I4010"]}}}
+    built.set_metadata(lint | {"cdk_nag": {"rules_to_suppress": [_OWN_POLICIES]}})
     for parameter in (
         Parameter(
             "Repository",

@@ -79,10 +79,41 @@ EVENT_AGE_SECONDS = 6 * 3600
 # The longest SQS keeps a message.
 FAILURE_RETENTION_DAYS = 14
 
+# What the template does on purpose, by the rules of cdk-nag's packs beside AwsSolutions.
+_ON_PURPOSE = (
+    (
+        "CloudWatchAlarmAction",
+        "`monitoring` has an alarm of its own on these events, and tells people",
+    ),
+    (
+        "CloudWatchLogGroupEncrypted",
+        "Encrypted with a key of CloudWatch Logs: they have ids and outcomes, no content of images",
+    ),
+    (
+        "S3BucketDefaultLockEnabled",
+        "Renditions and uploads may be deleted: DELETE of an image does so at once",
+    ),
+    (
+        "S3BucketLoggingEnabled",
+        "Only the two roles reach the objects, and their functions log every image's id",
+    ),
+    (
+        "S3BucketReplicationEnabled",
+        "Renditions can be made again; who needs uploads in a second region replicates that bucket",
+    ),
+    (
+        "S3DefaultEncryptionKMS",
+        "Encrypted with a key of S3: a key of its own would guard the same door twice",
+    ),
+    ("SQSRedrivePolicy", "It is itself the queue of what failed"),
+)
+
 
 def template() -> Template:
     """Return the template of the stack `image-api-STAGE`: buckets, failure queue, log groups."""
-    built = _new_template("Image API: buckets of uploads and renditions, failure queue, logs")
+    built = _new_template(
+        "Image API: buckets of uploads and renditions, failure queue, logs", *_ON_PURPOSE
+    )
     retention = built.add_parameter(
         Parameter(
             "LogRetentionDays",
@@ -106,7 +137,16 @@ def operations() -> Template:
     Spent events of `process` go to the failure queue, and S3 Batch Operations gets a role to run
     `reprocess` with.
     """
-    built = _new_template("Image API: failed events, and the role of batch jobs")
+    built = _new_template(
+        "Image API: failed events, and the role of batch jobs",
+        (
+            "IAMNoInlinePolicy",
+            (
+                "The policy is for this role alone: inline, nothing else can attach it, and it "
+                "goes with it"
+            ),
+        ),
+    )
     for parameter, purpose in OPERATIONS_INPUTS.items():
         built.add_parameter(
             Parameter(parameter, Type="String", Description=f"{purpose}, an output of image-api")
@@ -127,11 +167,12 @@ def operations() -> Template:
     return built
 
 
-def _new_template(description: str) -> Template:
+def _new_template(description: str, *excused: tuple[str, str]) -> Template:
     built = Template(Description=description)
     built.set_version()
     # I4010 asks for a design note on each resource; the comments here are those.
-    built.set_metadata({"cfn-lint": {"config": {"ignore_checks": ["I4010"]}}})
+    lint = {"cfn-lint": {"config": {"ignore_checks": ["I4010"]}}}
+    built.set_metadata(lint | _excuse(*excused))
     return built
 
 
@@ -147,8 +188,10 @@ def _add_failure_queue(built: Template) -> None:
         Queue(
             "FailureQueue",
             Metadata=_excuse(
-                "AwsSolutions-SQS3",
-                "This is where events go when Lambda gave them up; its alarm watches it",
+                (
+                    "AwsSolutions-SQS3",
+                    "This is where events go when Lambda gave them up; its alarm watches it",
+                )
             )
             | _excuse_checkov(
                 "CKV_AWS_27",
@@ -239,8 +282,10 @@ def _add_batch_role(built: Template) -> None:
         PolicyType(
             "BatchPolicy",
             Metadata=_excuse(
-                f"AwsSolutions-IAM5[Resource::<SourceBucketArn>/{BATCH}*]",
-                "S3 Batch Operations names the objects of its jobs itself, under this prefix",
+                (
+                    f"AwsSolutions-IAM5[Resource::<SourceBucketArn>/{BATCH}*]",
+                    "S3 Batch Operations names the objects of its jobs itself, under this prefix",
+                )
             ),
             PolicyName="batch",
             Roles=[Ref(role)],
@@ -265,9 +310,13 @@ def _add_batch_role(built: Template) -> None:
     )
 
 
-def _excuse(rule: str, reason: str) -> dict[str, Any]:
-    """Return the metadata that excuses a resource from a rule of cdk-nag."""
-    return {"cdk_nag": {"rules_to_suppress": [{"id": rule, "reason": reason}]}}
+def _excuse(*rules: tuple[str, str]) -> dict[str, Any]:
+    """Return the metadata that excuses a resource, or the template, from (rule of cdk-nag, reason).
+
+    The template's names rules of the packs beside AwsSolutions, without their packs.
+    """
+    excuses = [{"id": rule, "reason": reason} for rule, reason in rules]
+    return {"cdk_nag": {"rules_to_suppress": excuses}}
 
 
 def _excuse_checkov(check: str, reason: str) -> dict[str, Any]:
@@ -310,9 +359,14 @@ def _add_bucket(built: Template, purpose: str, retention_days: int) -> None:
         Bucket(
             name,
             Metadata=_excuse(
-                "AwsSolutions-S1",
-                "Only the two roles reach the objects, and their functions log every image's id; "
-                "who needs a trail of each object switches CloudTrail data events on",
+                (
+                    "AwsSolutions-S1",
+                    (
+                        "Only the two roles reach the objects, and their functions log every "
+                        "image's id; who needs a trail of each object switches on CloudTrail "
+                        "data events"
+                    ),
+                )
             )
             | _excuse_checkov("CKV_AWS_18", "Its functions log each id; CloudTrail can log more"),
             BucketName=Sub(

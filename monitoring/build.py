@@ -49,6 +49,23 @@ WORKLOAD_PARAMETERS_FROM_MONITORING = {
 }
 """Parameters of the workload stack, and the outputs of the monitoring stack that fill them in."""
 
+# What the templates do on purpose, by the rules of cdk-nag's packs beside AwsSolutions.
+_BACKED_UP = (
+    "DynamoDBInBackupPlan",
+    (
+        "what the actions did lately, and restorable to each second; a plan of AWS Backup is the "
+        "account's"
+    ),
+)
+_LAST_QUEUES = (
+    "SQSRedrivePolicy",
+    "dead-letter queues have none, and nothing takes from the others and fails",
+)
+_OWN_POLICIES = (
+    "IAMNoInlinePolicy",
+    "each policy is for its role alone: inline, nothing else can attach it, and it goes with it",
+)
+
 
 def services(stage: str) -> tuple[Service, ...]:
     """Return every service of the workload account that is watched, as it is in that stage.
@@ -83,6 +100,37 @@ def monitoring_template(
             "The workload account's metrics come through the sink to the alarms of each service. "
             "EventBridge rules send changes of the composite alarms to a topic a severity, every "
             "change to the queue notifications, and some of them to the queue of the actions."
+        )
+        | context.unlike_cdk_nag(
+            (
+                "CloudWatchAlarmAction",
+                (
+                    "EventBridge rules act on each change of a composite alarm; an alarm inside "
+                    "one tells nobody by itself"
+                ),
+            ),
+            _BACKED_UP,
+            _OWN_POLICIES,
+            ("LambdaConcurrency", "its event source mapping limits it to two at a time"),
+            ("LambdaDLQ", "it is invoked by a queue, which has the dead-letter queue"),
+            (
+                "LambdaEventSourceMappingDestination",
+                "its queue has the dead-letter queue; a destination is for streams",
+            ),
+            (
+                "LambdaInsideVPC",
+                "it calls AWS's APIs alone: a VPC would add endpoints to reach them",
+            ),
+            ("LambdaLatestVersion", "the same Python as the apps' functions, which Chalice sets"),
+            (
+                "LambdaStarPermissions",
+                (
+                    "CloudWatch allows a search for composite alarms on all alarms alone (API "
+                    "reference, DescribeAlarms)"
+                ),
+            ),
+            ("LambdaTracing", "nobody waits for it; its log and table have each of its steps"),
+            _LAST_QUEUES,
         ),
     )
     template.set_version("2010-09-09")
@@ -206,7 +254,8 @@ def workload_template(stage: str, watched: Sequence[Service]) -> Template:
             "A link shares metrics and logs with the monitoring account's sink; rules forward "
             "what has no metric; a role lets that account's actions cap asynchronous functions "
             "and send their failed events again."
-        ),
+        )
+        | context.unlike_cdk_nag(_OWN_POLICIES, _LAST_QUEUES),
     )
     template.set_version("2010-09-09")
     for name, pattern in (

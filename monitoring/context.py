@@ -18,7 +18,7 @@ SQS_KEY = (
 _KEY = "com.aws.cloudformation.Context"
 
 
-def architecture(summary: str) -> dict[str, dict[str, str]]:
+def architecture(summary: str) -> dict[str, Any]:
     """Return a template's metadata: what it builds and how data flows through it."""
     return {_KEY: {"arch": summary}}
 
@@ -29,7 +29,10 @@ def why(reason: str) -> dict[str, dict[str, str]]:
 
 
 def unlike_cdk_nag(*rules: tuple[str, str]) -> dict[str, Any]:
-    """Return the metadata that excuses a resource from rules of cdk-nag: (rule id, reason)."""
+    """Return the metadata that excuses a resource from rules of cdk-nag: (rule id, reason).
+
+    A template's own names rules of the packs beside AwsSolutions, without their packs.
+    """
     return {
         "cdk_nag": {"rules_to_suppress": [{"id": rule, "reason": reason} for rule, reason in rules]}
     }

@@ -69,6 +69,21 @@ def add_key(template: Template, stage: str) -> None:
                     "Action": "kms:*",
                     "Resource": "*",
                 },
+                {
+                    # AWS Control Tower controls reference, CT.KMS.PR.3: a grant would outlast
+                    # whoever makes it.
+                    "Sid": "GrantsForServicesAlone",
+                    "Effect": "Deny",
+                    "Principal": "*",
+                    "Action": "kms:CreateGrant",
+                    "Resource": "*",
+                    "Condition": {
+                        "BoolIfExists": {
+                            "kms:GrantIsForAWSResource": "false",
+                            "aws:PrincipalIsAWSService": "false",
+                        }
+                    },
+                },
                 policies.allow_service("Events", "events.amazonaws.com", use, "*"),
                 {
                     **policies.allow_service("Alarms", "cloudwatch.amazonaws.com", use, "*"),

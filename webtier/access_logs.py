@@ -15,6 +15,26 @@ if TYPE_CHECKING:
 
 PREFIX = "alb"
 _NO_LOG_OF_LOGS = "A log bucket that logs its own accesses would never come to rest."
+_EXEMPTIONS = exempt(
+    ("AwsSolutions-S1", _NO_LOG_OF_LOGS),
+    ("CKV_AWS_18", _NO_LOG_OF_LOGS),
+    ("S3BucketLoggingEnabled", _NO_LOG_OF_LOGS),
+    (
+        "S3BucketDefaultLockEnabled",
+        "Logs expire. Who may not delete them before is the account's to say, as for its trails.",
+    ),
+    (
+        "S3BucketReplicationEnabled",
+        "A copy in a second region doubles the cost of logs that nothing here depends on.",
+    ),
+    (
+        "S3DefaultEncryptionKMS",
+        (
+            "Elastic Load Balancing writes to buckets with SSE-S3 alone (User Guide for "
+            "Application Load Balancers, Enable access logs)."
+        ),
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -72,7 +92,7 @@ def build(retention_days: int) -> AccessLogs:
         ),
         DeletionPolicy="Retain",
         UpdateReplacePolicy="Retain",
-        Metadata=exempt(("AwsSolutions-S1", _NO_LOG_OF_LOGS), ("CKV_AWS_18", _NO_LOG_OF_LOGS)),
+        Metadata=_EXEMPTIONS,
     )
     policy = s3.BucketPolicy(
         "AccessLogsPolicy",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from troposphere import GetAtt, Ref, sns
 
 from . import parameters, policies
+from .exemptions import exempt
 
 if TYPE_CHECKING:
     from troposphere import AWSObject, kms
@@ -30,6 +31,12 @@ def build(key: kms.Key) -> Alerts:
         TopicArn=Ref(topic),
         Protocol="email",
         Endpoint=Ref(parameters.ALERT_EMAIL),
+        Metadata=exempt(
+            (
+                "SNSRedrivePolicy",
+                "Mail that does not arrive is what the alarm for failed notifications is for.",
+            )
+        ),
     )
     policy = sns.TopicPolicy(
         "AlertsPolicy",

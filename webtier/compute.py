@@ -55,6 +55,11 @@ _MIXED = (
     "The rule cannot read a mixed instances policy; its launch template encrypts the volumes.",
 )
 
+_MIXED_METADATA = (
+    "EC2IMDSv2Enabled",
+    "The rule cannot read a mixed instances policy; its launch template demands IMDSv2.",
+)
+
 
 @dataclass(frozen=True)
 class Compute:
@@ -120,7 +125,9 @@ def build(
         # A target group without a listener has no health checks; and an instance needs its
         # ways out before it can signal that it is up.
         DependsOn=[front.listener.title, *(way.title for way in ways_out)],
-        Metadata=exempt(_NO_NOTIFICATIONS, *([_MIXED] if options.spot_percent else [])),
+        Metadata=exempt(
+            _NO_NOTIFICATIONS, *((_MIXED, _MIXED_METADATA) if options.spot_percent else ())
+        ),
         **_instances(options, template),
     )
     return Compute(group, (template, group))

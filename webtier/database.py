@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from troposphere import GetAtt, Join, Ref, Select, Split, StackId, StackName, Sub, iam, logs, rds
 
 from . import policies
-from .exemptions import exempt
+from .exemptions import OWN_POLICY, exempt
 
 if TYPE_CHECKING:
     from troposphere import AWSObject, ec2, kms
@@ -118,7 +118,9 @@ def foundation(network: Network, security_group: ec2.SecurityGroup, key: kms.Key
 def unprotected(options: Options) -> tuple[tuple[str, str], ...]:
     """The rules that a database breaks which may be deleted, each with the reason."""
     reason = "A stage that may be deleted asked for it with --no-deletion-protection."
-    return () if options.deletion_protection else (("AwsSolutions-RDS10", reason),)
+    if options.deletion_protection:
+        return ()
+    return (("AwsSolutions-RDS10", reason), ("RDSInstanceDeletionProtectionEnabled", reason))
 
 
 def identifier() -> Join:
@@ -197,9 +199,10 @@ def _monitoring_role() -> iam.Role:
             )
         ],
         Metadata=exempt(
+            OWN_POLICY,
             (
                 f"AwsSolutions-IAM5[Resource::{finding}]",
                 "RDS names a stream of its log group after each database.",
-            )
+            ),
         ),
     )

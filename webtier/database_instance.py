@@ -55,7 +55,17 @@ def build(options: Options, base: Foundation) -> Database:
         DeletionPolicy="Snapshot",
         UpdateReplacePolicy="Snapshot",
         DependsOn=[group.title for group in log_groups],
-        Metadata=exempt(_SAME_PORT, *database.unprotected(options)),
+        Metadata=exempt(
+            _SAME_PORT,
+            *database.unprotected(options),
+            (
+                "RDSInBackupPlan",
+                (
+                    "RDS backs it up every day and keeps it restorable to each second; a plan of "
+                    "AWS Backup is the account's, and takes databases by their tags."
+                ),
+            ),
+        ),
         **_common(options, base),
     )
     replica = _replica(options, base, instance)
@@ -88,6 +98,7 @@ def _replica(options: Options, base: Foundation, instance: rds.DBInstance) -> tu
         "DatabaseReplica", "instance", identifier, base.key, options.log_days
     )
     inherited = "A read replica is encrypted as its source is, with the same key."
+    copy = "A copy for reading; the instance it copies has a standby and the backups."
     replica = rds.DBInstance(
         "DatabaseReplica",
         DBInstanceIdentifier=identifier,
@@ -100,9 +111,12 @@ def _replica(options: Options, base: Foundation, instance: rds.DBInstance) -> tu
             _SAME_PORT,
             *database.unprotected(options),
             ("AwsSolutions-RDS2", inherited),
-            ("AwsSolutions-RDS3", "A copy for reading; the instance it copies has a standby."),
+            ("AwsSolutions-RDS3", copy),
             ("CKV_AWS_16", inherited),
-            ("CKV_AWS_157", "A copy for reading; the instance it copies has a standby."),
+            ("CKV_AWS_157", copy),
+            ("RDSInBackupPlan", copy),
+            ("RDSMultiAZSupport", copy),
+            ("RDSStorageEncrypted", inherited),
         ),
         **_common(options, base),
     )

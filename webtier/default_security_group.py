@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from troposphere import GetAtt, Ref, Sub, awslambda, cloudformation, iam, logs
 
 from . import functions, policies
-from .exemptions import exempt
+from .exemptions import OWN_POLICY, exempt
 
 if TYPE_CHECKING:
     from troposphere import AWSObject, ec2, kms
@@ -26,6 +26,11 @@ RUNTIME = "python3.14"
 TIMEOUT = 120
 # A function that ended without an answer is tried again by Lambda after a minute.
 SERVICE_TIMEOUT = 2 * TIMEOUT + 60
+
+_AWAITED = "CloudFormation itself waits for its answer, and rolls back without one."
+_NEWEST = "Python 3.15 is a preview, not for production (AWS Lambda, preview runtimes)."
+_NOT_RESERVED = "An account with a quota of 10 has nothing to reserve; it runs once a deployment."
+_OUTSIDE = "It calls AWS's APIs alone, to which the VPC has no way without a NAT gateway."
 
 _SOURCE = Path(functions.__file__).with_name("close_default_security_group.py")
 
@@ -59,22 +64,15 @@ def build(vpc: ec2.VPC, key: kms.Key, retention_days: int) -> tuple[AWSObject, .
         Role=GetAtt(role, "Arn"),
         LoggingConfig=awslambda.LoggingConfig(LogGroup=Ref(log)),
         Metadata=exempt(
-            (
-                "CKV_AWS_115",
-                "An account with a quota of 10 has nothing to reserve; it runs once a deployment.",
-            ),
-            (
-                "CKV_AWS_116",
-                "CloudFormation itself waits for its answer, and rolls back without one.",
-            ),
-            (
-                "CKV_AWS_117",
-                "It calls AWS's APIs alone, to which the VPC has no way without a NAT gateway.",
-            ),
-            (
-                "AwsSolutions-L1",
-                "Python 3.15 is a preview, not for production (AWS Lambda, preview runtimes).",
-            ),
+            ("AwsSolutions-L1", _NEWEST),
+            ("CKV_AWS_115", _NOT_RESERVED),
+            ("CKV_AWS_116", _AWAITED),
+            ("CKV_AWS_117", _OUTSIDE),
+            ("LambdaConcurrency", _NOT_RESERVED),
+            ("LambdaDLQ", _AWAITED),
+            ("LambdaInsideVPC", _OUTSIDE),
+            ("LambdaLatestVersion", _NEWEST),
+            ("LambdaTracing", "It runs once a deployment, and its log says what it did."),
         ),
     )
     closed = ClosedSecurityGroup(
@@ -116,5 +114,9 @@ def _role(vpc: ec2.VPC, log: logs.LogGroup) -> iam.Role:
             )
             for name, (actions, resource) in permissions.items()
         ],
-        Metadata=exempt(("AwsSolutions-IAM5[Resource::*]", no_resource)),
+        Metadata=exempt(
+            OWN_POLICY,
+            ("AwsSolutions-IAM5[Resource::*]", no_resource),
+            ("LambdaStarPermissions", no_resource),
+        ),
     )

@@ -48,7 +48,7 @@ def build() -> kms.Key:
         Description=Sub("Data at rest of ${AWS::StackName}"),
         EnableKeyRotation=True,
         PendingWindowInDays=30,
-        KeyPolicy=policies.document(_account(), _logs(), _alarms()),
+        KeyPolicy=policies.document(_account(), _grants(), _logs(), _alarms()),
         # Snapshots and retained logs are unreadable without their key.
         DeletionPolicy="Retain",
         UpdateReplacePolicy="Retain",
@@ -62,6 +62,26 @@ def _account() -> dict[str, Any]:
         "Principal": {"AWS": Sub("arn:${AWS::Partition}:iam::${AWS::AccountId}:root")},
         "Action": _ACCOUNT_ACTIONS,
         "Resource": "*",
+    }
+
+
+def _grants() -> dict[str, Any]:
+    """Only AWS services make grants, which would outlast whoever made them otherwise.
+
+    AWS Control Tower controls reference, CT.KMS.PR.3.
+    """
+    return {
+        "Sid": "GrantsForServicesAlone",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "kms:CreateGrant",
+        "Resource": "*",
+        "Condition": {
+            "BoolIfExists": {
+                "kms:GrantIsForAWSResource": "false",
+                "aws:PrincipalIsAWSService": "false",
+            }
+        },
     }
 
 

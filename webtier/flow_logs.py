@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from troposphere import GetAtt, Ref, Sub, ec2, iam, logs
 
 from . import policies
+from .exemptions import OWN_POLICY, exempt
 
 if TYPE_CHECKING:
     from troposphere import AWSObject, kms
@@ -53,6 +54,7 @@ def build(vpc: ec2.VPC, key: kms.Key, retention_days: int) -> tuple[AWSObject, .
                 ),
             )
         ],
+        Metadata=exempt(OWN_POLICY),
     )
     flow_log = ec2.FlowLog(
         "FlowLog",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from troposphere import GetAtt, Ref, Sub, iam
 
 from . import artifact_source, policies
-from .exemptions import exempt
+from .exemptions import OWN_POLICY, exempt
 
 if TYPE_CHECKING:
     from troposphere import AWSObject, kms
@@ -115,6 +115,7 @@ def build(granted: tuple[Permission, ...]) -> InstanceRole:
         AssumeRolePolicyDocument=policies.trust("ec2.amazonaws.com"),
         Policies=[_policy(permission) for permission in granted],
         Metadata=exempt(
+            OWN_POLICY,
             ("AwsSolutions-IAM5[Resource::*]", _NO_RESOURCE),
             *(excuse for permission in granted for excuse in permission.excuses),
             ("CKV_AWS_111", _NO_RESOURCE),

@@ -13,6 +13,8 @@ from .exemptions import exempt
 from .security_groups import HTTP, HTTPS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from troposphere import AWSObject
 
     from .access_logs import AccessLogs
@@ -83,7 +85,18 @@ def _load_balancer(
             }.items()
         ],
         DependsOn=[logs.policy.title, network.gateway_attachment.title],
+        Metadata=exempt(*_unprotected(options)),
     )
+
+
+def _unprotected(options: Options) -> Iterator[tuple[str, str]]:
+    if not options.deletion_protection:
+        yield (
+            "ELBDeletionProtectionEnabled",
+            "A stage that may be deleted asked for it with --no-deletion-protection.",
+        )
+    if not options.firewall:
+        yield "ALBWAFEnabled", "A stage without a firewall asked for it with --no-firewall."
 
 
 def _target_group(network: Network, port: int) -> elb.TargetGroup:
@@ -129,7 +142,12 @@ def _listeners(
                 Port=HTTP,
                 Protocol="HTTP",
                 DefaultActions=forward,
-                Metadata=exempt(("CKV_AWS_2", development), ("CKV_AWS_103", development)),
+                Metadata=exempt(
+                    ("ALBHttpToHttpsRedirection", development),
+                    ("CKV_AWS_2", development),
+                    ("CKV_AWS_103", development),
+                    ("ELBv2ACMCertificateRequired", development),
+                ),
             ),
         )
     entrance = elb.Listener(
@@ -155,5 +173,11 @@ def _listeners(
             )
         ],
         DependsOn=entrance.title,
+        Metadata=exempt(
+            (
+                "ELBv2ACMCertificateRequired",
+                "It only sends browsers to HTTPS and forwards nothing; HTTP has no certificate.",
+            )
+        ),
     )
     return entrance, redirect

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from troposphere import GetAtt, GetAZs, Ref, Select, ec2
 
+from .exemptions import exempt
 from .options import Nat
 
 if TYPE_CHECKING:
@@ -25,6 +26,14 @@ SUBNET_BITS = 4
 SUBNETS_PER_TIER = 4
 _TIERS = ("Public", "Application", "Data")
 _LETTERS = "ABC"
+
+_DEFAULT_GROUP = (
+    "VPCDefaultSecurityGroupClosed",
+    (
+        "A custom resource closes it, DefaultSecurityGroup; the rule knows only the one that the "
+        "AWS CDK makes."
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -49,7 +58,11 @@ class Network:
 def build(options: Options) -> Network:
     """The network on the first `zones` availability zones of the region."""
     vpc = ec2.VPC(
-        "Vpc", CidrBlock=str(options.vpc_cidr), EnableDnsHostnames=True, EnableDnsSupport=True
+        "Vpc",
+        CidrBlock=str(options.vpc_cidr),
+        EnableDnsHostnames=True,
+        EnableDnsSupport=True,
+        Metadata=exempt(_DEFAULT_GROUP),
     )
     gateway = ec2.InternetGateway("InternetGateway")
     attachment = ec2.VPCGatewayAttachment(
@@ -70,6 +83,15 @@ def build(options: Options) -> Network:
         DestinationCidrBlock="0.0.0.0/0",
         GatewayId=Ref(gateway),
         DependsOn=attachment,
+        Metadata=exempt(
+            (
+                "VPCNoUnrestrictedRouteToIGW",
+                (
+                    "The way of the load balancer's clients; only it and NAT gateways are in the "
+                    "public subnets."
+                ),
+            )
+        ),
     )
     application_routes = tuple(
         ec2.RouteTable(f"ApplicationRoutes{letter}", VpcId=Ref(vpc))

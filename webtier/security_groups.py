@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 HTTP = 80
 HTTPS = 443
 
+_WEB_PORTS = "The rule cannot read ClientCidr, a parameter. The ports are 80 and 443 alone."
+
 
 @dataclass(frozen=True)
 class SecurityGroups:
@@ -99,7 +101,12 @@ def _load_balancer(options: Options, vpc: ec2.VPC) -> ec2.SecurityGroup:
         vpc,
         "The load balancer",
         ingress=ingress,
-        Metadata=exempt(("AwsSolutions-EC23", open_to_all), ("CKV_AWS_260", open_to_all)),
+        Metadata=exempt(
+            ("AwsSolutions-EC23", open_to_all),
+            ("CKV_AWS_260", open_to_all),
+            ("EC2RestrictedCommonPorts", _WEB_PORTS),
+            ("EC2RestrictedSSH", _WEB_PORTS),
+        ),
     )
 
 

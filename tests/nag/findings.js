@@ -1,5 +1,5 @@
-// node findings.js REPORT TEMPLATE... writes every AwsSolutions finding to REPORT, a JSON array of
-// {template, resource, rule, description}. Which of them are excused is for run.py to say.
+// node findings.js REPORT TEMPLATE... writes every finding of cdk-nag's packs to REPORT, a JSON array
+// of {template, resource, rule, description}. Which of them are excused is for run.py to say.
 "use strict";
 
 const fs = require("node:fs");
@@ -7,7 +7,18 @@ const os = require("node:os");
 const path = require("node:path");
 const { App, Stack, Validations } = require("aws-cdk-lib");
 const { CfnInclude } = require("aws-cdk-lib/cloudformation-include");
-const { AwsSolutionsChecks } = require("cdk-nag");
+const nag = require("cdk-nag");
+
+const PACKS = [
+  nag.AwsSolutionsChecks,
+  nag.HIPAASecurityChecks,
+  nag.NIST80053R4Checks,
+  nag.NIST80053R5Checks,
+  nag.PCIDSS321Checks,
+  nag.ServerlessChecks,
+];
+// As in the ids of their rules.
+const NAMES = ["AwsSolutions", "HIPAA.Security", "NIST.800.53.R4", "NIST.800.53.R5", "PCI.DSS.321", "Serverless"];
 
 const [report, ...templates] = process.argv.slice(2);
 const outdir = fs.mkdtempSync(path.join(os.tmpdir(), "nag-"));
@@ -20,7 +31,7 @@ try {
       throw new Error(`${templateFile}: ${error.message}`);
     }
   });
-  Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
+  Validations.of(app).addPlugins(...PACKS.map((Pack) => new Pack(app)));
   const validation = path.join(outdir, "validation-report.json");
   try {
     app.synth();
@@ -34,7 +45,7 @@ try {
   const findings = pluginReports
     .flatMap(({ violations }) => violations)
     // CDK reports in the same place that its own validation ran out of time, which is not ours.
-    .filter(({ ruleName }) => ruleName.startsWith("AwsSolutions-"))
+    .filter(({ ruleName }) => NAMES.some((name) => ruleName.startsWith(`${name}-`)))
     .flatMap(({ ruleName, description, violatingConstructs }) =>
       violatingConstructs.map(({ constructPath }) => {
         const [stack, , resource] = constructPath.split("/");

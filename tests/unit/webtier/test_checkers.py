@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from types import ModuleType
 
@@ -12,6 +13,7 @@ from tests.nag import run as nag
 from tests.parliament import run as parliament
 from tests.unit.webtier.combinations import VALUES, covering
 from webtier import build
+from webtier.options import Options
 
 
 @pytest.fixture(scope="module")
@@ -25,12 +27,17 @@ def templates(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 def test_every_pair_of_values_is_in_a_combination() -> None:
-    found = covering()[1:]
+    found = covering()
     for name, values in VALUES.items():
         for other, others in VALUES.items():
             if name < other:
                 pairs = {(getattr(one, name), getattr(one, other)) for one in found}
                 assert pairs == {(value, match) for value in values for match in others}
+
+
+def test_no_option_is_left_out() -> None:
+    for field in dataclasses.fields(Options):
+        assert len({getattr(options, field.name) for options in covering()}) > 1, field.name
 
 
 def test_cfn_lint_finds_nothing_not_even_advice(templates: list[Path], cfn_lint) -> None:

@@ -32,10 +32,13 @@ def write(inspected: Inspected, name: str, package: Path) -> Path:
     return path
 
 
-def bill(inspected: Inspected, name: str) -> str:
+def bill(
+    inspected: Inspected, name: str, description: str = "AWS Lambda deployment package"
+) -> str:
     """Return the bill of materials of a package, of the app of this name, as CycloneDX 1.6 JSON.
 
-    It has neither time nor random number: the serial number comes from the package's digest.
+    It has neither time nor random number: the serial number comes from the package's digest, and
+    the runtime, as one file may hold what several need.
     """
     contents = inspected.contents
     app = Component(
@@ -44,7 +47,7 @@ def bill(inspected: Inspected, name: str) -> str:
         # An app has no version of its own; its content is what tells two apart.
         version=contents.sha256[:12],
         bom_ref=f"{name}@{contents.sha256[:12]}",
-        description=f"AWS Lambda deployment package for {inspected.runtime}",
+        description=f"{description} for {inspected.runtime}",
         hashes=[_sha256(contents.sha256)],
         licenses=[LicenseExpression(_LICENSE)],
     )
@@ -52,7 +55,8 @@ def bill(inspected: Inspected, name: str) -> str:
     if contents.chalice:
         parts.append(_chalice(contents.chalice))
     document = Bom(
-        serial_number=uuid5(NAMESPACE_URL, f"sha256:{contents.sha256}"), components=parts
+        serial_number=uuid5(NAMESPACE_URL, f"sha256:{contents.sha256} {inspected.runtime}"),
+        components=parts,
     )
     document.metadata.component = app
     # A time would make every bill another. The format asks for none; only its Python type does.

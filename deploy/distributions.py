@@ -44,15 +44,16 @@ class CompiledFile:
 class Distribution:
     """A distribution as it was unpacked.
 
-    `license_expression` and `classifiers` are what its metadata says of its licence, `sboms` the
-    CycloneDX documents it brings of what was compiled into it (PEP 770), by their path. `damaged`
-    are files that are not what RECORD says. `wheel` and `sha256` are None where the package does
-    not say which wheel it was.
+    `license_expression`, `license_text` (the field of older metadata) and `classifiers` are what
+    its metadata says of its licence, `sboms` the CycloneDX documents it brings of what was compiled
+    into it (PEP 770), by their path. `damaged` are files that are not what RECORD says. `wheel` and
+    `sha256` are None where the package does not say which wheel it was.
     """
 
     name: str
     version: str
     license_expression: str | None
+    license_text: str | None
     classifiers: tuple[str, ...]
     tags: frozenset[Tag]
     compiled: tuple[CompiledFile, ...]
@@ -84,6 +85,11 @@ def read(package: Path) -> Contents:
     content = package.read_bytes()
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
+    return contents(files, hashlib.sha256(content).hexdigest())
+
+
+def contents(files: Mapping[str, bytes], sha256: str) -> Contents:
+    """Say what files are, by their paths where modules are imported from."""
     listed = _listed(files.get(wheels.LIST, b"").decode())
     found, owned = [], set[str]()
     for name in sorted(files):
@@ -93,7 +99,7 @@ def read(package: Path) -> Contents:
             owned |= names
     version = re.search(rb"__version__(?:: str)? = '([^']+)'", files.get(_CHALICE, b""))
     return Contents(
-        hashlib.sha256(content).hexdigest(),
+        sha256,
         tuple(sorted(found, key=lambda each: each.name)),
         version[1].decode() if version else None,
         _compiled({name: data for name, data in files.items() if name not in owned}),
@@ -114,6 +120,7 @@ def _distribution(
             name,
             version,
             metadata.get("License-Expression"),
+            metadata.get("License"),
             tuple(
                 each for each in metadata.get_all("Classifier", []) if each.startswith("License ::")
             ),

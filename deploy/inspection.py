@@ -28,8 +28,18 @@ def inspect(
 
     Raises PackageError: it is not fit to be shipped; the text names each fault and the fix.
     """
+    return examine(distributions.read(package), package.name, requirements, runtime, licenses)
+
+
+def examine(
+    contents: Contents,
+    name: str,
+    requirements: Path,
+    runtime: Runtime,
+    licenses: Licenses | None = None,
+) -> Inspected:
+    """Check what is in the package of this name, as `inspect` does. Raises PackageError."""
     licenses = licenses or Licenses.read()
-    contents = distributions.read(package)
     faults = [
         *_unpinned(contents, wheels.pinned(requirements, runtime)),
         *(f"{each} {fault}" for each in contents.distributions for fault in _wheel(each, runtime)),
@@ -44,9 +54,7 @@ def inspect(
     if licensed:
         faults.append(f"{', '.join(licensed)}: not allowed: {FIX}")
     if faults:
-        raise PackageError(
-            f"{package.name} is not fit to be deployed as {runtime}: {'; '.join(faults)}"
-        )
+        raise PackageError(f"{name} is not fit to be deployed as {runtime}: {'; '.join(faults)}")
     return Inspected(runtime, contents, licenses)
 
 

@@ -59,7 +59,8 @@ class Licenses:
             return read or distribution.license_expression
         if len(distribution.classifiers) == 1:
             return _CLASSIFIERS.get(distribution.classifiers[0])
-        return None
+        # Any text is in this field; an identifier of SPDX says what it says.
+        return distribution.license_text if distribution.license_text in self.allowed else None
 
     def faults(self, distribution: Distribution) -> Iterator[str]:
         """Say what is wrong with the distribution's licence, and those of what it has built in."""

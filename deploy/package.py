@@ -11,7 +11,8 @@ from typing import Any
 from chalice.deploy.packager import DependencyBuilder, LambdaDeploymentPackager
 from chalice.utils import UI, OSUtils
 
-from deploy import bill, packing
+from deploy import bill, instances, packing, parts
+from deploy.errors import DeployError
 from deploy.parts import PARTS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -23,6 +24,8 @@ _ARCHITECTURES = ("x86_64", "arm64")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
     arguments = _parser().parse_args(argv)
+    if arguments.part == instances.NAME:
+        return _application(arguments.root, arguments.output)
     packing.install()
     made = make(arguments.root / arguments.part, arguments.python, arguments.architecture)
     name = f"{arguments.part}-python{arguments.python}-{arguments.architecture}.zip"
@@ -34,6 +37,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(line)
     print(package)
     print(described)
+    return 0
+
+
+def _application(root: Path, output: Path) -> int:
+    """Write the web tier's artifact and a bill for each architecture; returns the exit status."""
+    seen = instances.Packages()
+    module = parts.load(PARTS[instances.NAME], root)
+    try:
+        made = module.application({}, look=seen.look)
+    except (DeployError, module.artifact.ArtifactError) as error:
+        print(f"python -m deploy.package: {error}", file=sys.stderr)
+        return 1
+    output.mkdir(parents=True, exist_ok=True)
+    package = output / f"{instances.NAME}.tar.gz"
+    package.write_bytes(made.content)
+    print(package)
+    for architecture, text in seen.bills(made.sha256).items():
+        described = output / f"{instances.NAME}-{architecture}.cdx.json"
+        described.write_text(text, encoding="utf-8")
+        print(described)
     return 0
 
 
@@ -75,7 +98,11 @@ def _parser() -> argparse.ArgumentParser:
         "it and its\nbill of materials (CycloneDX 1.6). `python -m deploy` does so by itself.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("part", choices=_CHALICE_PARTS, help="the part")
+    parser.add_argument(
+        "part",
+        choices=(*_CHALICE_PARTS, instances.NAME),
+        help="the part; of webtier it makes what the instances run, for both architectures",
+    )
     parser.add_argument(
         "--python",
         choices=_PYTHONS,

@@ -180,7 +180,10 @@ PARTS: Mapping[str, Part] = {
 
 def _application(module: Any, settings: Settings) -> Artifacts:
     """What the web tier's instances run: the user's own file, or the project's own application."""
-    made = module.application(settings)
+    # It takes a moment to import, which is for this part alone.
+    from deploy.instances import Packages
+
+    made = module.application(settings, look=Packages().look)
     return Artifacts(
         {made.key: made.content}, {"ArtifactKey": made.key, "ArtifactSha256": made.sha256}
     )

@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -76,6 +77,8 @@ TARGETS = {
 }
 INSTANCES = ("x86_64", "arm64")
 
+Look = Callable[[str, Mapping[str, Path], Path], None]
+
 
 @dataclass(frozen=True)
 class Artifact:
@@ -94,8 +97,13 @@ class Artifact:
         return f"{self.sha256}.tar.gz"
 
 
-def build(targets: Iterable[str] = INSTANCES, application: Path = APPLICATION) -> Artifact:
+def build(
+    targets: Iterable[str] = INSTANCES, application: Path = APPLICATION, look: Look | None = None
+) -> Artifact:
     """The application with its packages for the targets, names of TARGETS.
+
+    `look` is shown all that was installed for each, before what is not used is left out: the
+    target's name, the files by their paths in the packages' folder, and requirements.txt.
 
     Raises ArtifactError: there is no such target, or the packages cannot be had.
     """
@@ -110,12 +118,15 @@ def build(targets: Iterable[str] = INSTANCES, application: Path = APPLICATION) -
         if path.is_file() and "__pycache__" not in path.parts and path.name not in _NOT_SHIPPED
     }
     with tempfile.TemporaryDirectory(prefix="webtier-artifact-") as scratch:
-        installed = {
-            TARGETS[name].directory: _install(
-                TARGETS[name], application / "requirements.txt", Path(scratch) / name
-            )
-            for name in targets
-        }
+        requirements = application / "requirements.txt"
+        installed = {}
+        for name in targets:
+            found = _install(TARGETS[name], requirements, Path(scratch) / name)
+            if look is not None:
+                look(name, found, requirements)
+            installed[TARGETS[name].directory] = {
+                inside: path for inside, path in found.items() if _is_used(PurePosixPath(inside))
+            }
         return Artifact(_packed(files | _merged(installed)))
 
 
@@ -171,18 +182,17 @@ def _install(target: Target, requirements: Path, directory: Path) -> dict[str, P
     )
     if done.returncode:
         raise ArtifactError(f"the packages for {target.directory}: {done.stderr.strip()}")
-    # Programs name the interpreter of the machine that built them; nothing here runs one.
-    shutil.rmtree(directory / "bin", ignore_errors=True)
     return {
         path.relative_to(directory).as_posix(): path
         for path in directory.rglob("*")
-        if path.is_file() and _is_used(path.relative_to(directory))
+        if path.is_file()
     }
 
 
-def _is_used(inside: Path) -> bool:
+def _is_used(inside: PurePosixPath) -> bool:
     """Whether the application needs the file, by its path in the packages' folder."""
-    if inside.name in _TRACES:
+    # Programs name the interpreter of the machine that built them; nothing here runs one.
+    if inside.name in _TRACES or inside.parts[0] == "bin":
         return False
     *folder, service = inside.parts[:3]
     describes = tuple(folder) == _DESCRIPTIONS and len(inside.parts) > 3

@@ -144,15 +144,18 @@ def _outputs(
     ]
 
 
-def application(settings: Mapping[str, Any]) -> artifact.Artifact:
+def application(
+    settings: Mapping[str, Any], look: artifact.Look | None = None
+) -> artifact.Artifact:
     """What the instances run at a stage with those settings.
 
     `application` is the path of the user's own artifact; without it the project's own is built, for
-    the targets in `artifact.targets`. Raises ArtifactError.
+    the targets in `artifact.targets`, and `look` is shown their packages. Raises ArtifactError.
     """
     if own := settings.get("application"):
         return artifact.given(Path(own))
-    return artifact.build(settings.get("artifact", {}).get("targets", artifact.INSTANCES))
+    targets = settings.get("artifact", {}).get("targets", artifact.INSTANCES)
+    return artifact.build(targets, look=look)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -220,6 +220,17 @@ def test_what_a_person_accepted_is_good_for_its_version(package: Package, tmp_pa
         Licenses.read(settings)
 
 
+@pytest.mark.parametrize(("text", "said"), [("MIT", True), ("MIT, or ask us", False)])
+def test_an_identifier_in_the_field_of_older_metadata_is_a_licence(
+    package: Package, text: str, said: bool
+) -> None:
+    package.license = f"License: {text}"
+    if said:
+        package.inspect()
+    else:
+        assert "does not say its licence as an expression" in refused(package)
+
+
 def test_the_projects_settings_are_spdx_expressions() -> None:
     licenses = Licenses.read()
     for expression in licenses.allowed:

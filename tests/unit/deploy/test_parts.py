@@ -156,7 +156,9 @@ def test_what_is_only_deleted_needs_no_values_and_no_artifacts() -> None:
 
 def test_the_parameters_of_the_web_tier_name_its_artifact() -> None:
     made = SimpleNamespace(key="k", sha256="s", content=b"c")
-    module = SimpleNamespace(application=lambda settings: made if settings == {"a": 1} else None)
+    module = SimpleNamespace(
+        application=lambda settings, look: made if settings == {"a": 1} and callable(look) else None
+    )
     artifacts = PARTS["webtier"].stacks[0].artifacts(module, {"a": 1})
     assert artifacts.files == {"k": b"c"}
     assert artifacts.parameters == {"ArtifactKey": "k", "ArtifactSha256": "s"}

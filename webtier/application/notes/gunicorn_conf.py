@@ -14,7 +14,7 @@ certfile = os.environ.get("TLS_CERTIFICATE") or None
 keyfile = os.environ.get("TLS_KEY") or None
 
 # Threads wait for the database most of the time; the second process uses the second CPU.
-worker_class = "gthread"
+worker_class = f"{__package__}.worker.Worker"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 threads = 8
 # Longer than the load balancer's idle time-out of 60 s: it must be the one to close, or a request

@@ -7,22 +7,25 @@ from typing import TYPE_CHECKING
 
 from troposphere import GetAtt, Ref, sns
 
-from . import parameters, policies
+from . import database_events, parameters, policies
 from .exemptions import exempt
 
 if TYPE_CHECKING:
     from troposphere import AWSObject, kms
 
+    from .database import Database
+
 
 @dataclass(frozen=True)
 class Alerts:
-    """The topic, and all the resources around it."""
+    """The topic, who may publish to it, and all the resources around it."""
 
     topic: sns.Topic
+    policy: sns.TopicPolicy
     resources: tuple[AWSObject, ...]
 
 
-def build(key: kms.Key) -> Alerts:
+def build(key: kms.Key, data: Database) -> Alerts:
     """The topic, its policy and the e-mail subscription."""
     topic = sns.Topic("Alerts", KmsMasterKeyId=GetAtt(key, "Arn"))
     subscription = sns.SubscriptionResource(
@@ -51,6 +54,14 @@ def build(key: kms.Key) -> Alerts:
                 "Resource": Ref(topic),
                 "Condition": policies.THIS_ACCOUNT,
             },
+            {
+                "Sid": "DatabaseEvents",
+                "Effect": "Allow",
+                "Principal": {"Service": database_events.SERVICE},
+                "Action": "sns:Publish",
+                "Resource": Ref(topic),
+                "Condition": database_events.publishing(data),
+            },
         ),
     )
-    return Alerts(topic, (topic, policy, subscription))
+    return Alerts(topic, policy, (topic, policy, subscription))

@@ -26,6 +26,7 @@ from webtier import (
     dashboard,
     database,
     database_cluster,
+    database_events,
     database_instance,
     default_security_group,
     encryption,
@@ -70,7 +71,7 @@ def template(options: Options) -> Template:
     application = compute.build(
         options, net, groups.application, front, role.profile, data, ways_out
     )
-    topic = alerts.build(key)
+    topic = alerts.build(key, data)
     watching = alarms.build(
         alarms.Watched(
             options, front, application.group, net.nat_gateways, data, topic.topic, wall is not None
@@ -99,6 +100,7 @@ def template(options: Options) -> Template:
         application.resources,
         scaling.build(options, application.group, front),
         topic.resources,
+        (database_events.build(data, topic.topic, topic.policy),),
         watching,
         (board,),
     ):

@@ -6,7 +6,7 @@ from typing import Any
 
 from troposphere import Sub, kms
 
-from . import policies
+from . import database_events, policies
 
 # AWS KMS Developer Guide, "Key policy statements": what the account's administrators may do.
 # Spelled out instead of kms:*, so that an operation AWS adds later is not granted unseen.
@@ -42,13 +42,13 @@ _ACCOUNT_ACTIONS = [
 
 
 def build() -> kms.Key:
-    """The key, with its policy for the account, CloudWatch Logs and CloudWatch alarms."""
+    """The key, with its policy for the account, CloudWatch Logs, and who publishes alerts."""
     return kms.Key(
         "Key",
         Description=Sub("Data at rest of ${AWS::StackName}"),
         EnableKeyRotation=True,
         PendingWindowInDays=30,
-        KeyPolicy=policies.document(_account(), _grants(), _logs(), _alarms()),
+        KeyPolicy=policies.document(_account(), _grants(), _logs(), *_alerts()),
         # Snapshots and retained logs are unreadable without their key.
         DeletionPolicy="Retain",
         UpdateReplacePolicy="Retain",
@@ -105,13 +105,20 @@ def _logs() -> dict[str, Any]:
     }
 
 
-def _alarms() -> dict[str, Any]:
+def _alerts() -> list[dict[str, Any]]:
     """Amazon SNS Developer Guide, "Managing Amazon SNS encryption keys and costs"."""
-    return {
-        "Sid": "CloudWatchAlarms",
-        "Effect": "Allow",
-        "Principal": {"Service": "cloudwatch.amazonaws.com"},
-        "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
-        "Resource": "*",
-        "Condition": policies.THIS_ACCOUNT,
+    publishers = {
+        "CloudWatchAlarms": "cloudwatch.amazonaws.com",
+        "DatabaseEvents": database_events.SERVICE,
     }
+    return [
+        {
+            "Sid": sid,
+            "Effect": "Allow",
+            "Principal": {"Service": service},
+            "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
+            "Resource": "*",
+            "Condition": policies.THIS_ACCOUNT,
+        }
+        for sid, service in publishers.items()
+    ]

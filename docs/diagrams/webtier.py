@@ -184,6 +184,12 @@ def _watch(resources: Resources, nodes: list[Node], edges: list[Edge]) -> None:
         nodes.append(Node(topic, "topic", ("Alerts",), "account", served=False))
         if telling:
             edges.append(Edge("watch", topic, f"{len(telling)} alarms"))
+        for key, events in resources.of("RDS::EventSubscription").items():
+            if topic in resources.referred(key, "SnsTopicArn") and events.get("Enabled", True):
+                # A cluster is drawn as its instances, the writer first.
+                source = resources.referred(key, "SourceIds")[0]
+                (told, *_) = (node.key for node in nodes if node.key in (source, f"{source}-0"))
+                edges.append(Edge(told, topic, "events", ranked=False))
     for key, subscription in resources.of("SNS::Subscription").items():
         (topic,) = resources.referred(key, "TopicArn")
         nodes.append(Node(key, "mail", (str(subscription["Protocol"]).capitalize(),), served=False))

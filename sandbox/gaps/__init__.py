@@ -46,6 +46,7 @@ def install(*, lambda_python: Path, alarm_period_scale: float) -> None:
         bucket_import,
         composite_alarms,
         custom_resources,
+        database_events,
         database_servers,
         databases,
         default_groups,
@@ -91,6 +92,7 @@ def install(*, lambda_python: Path, alarm_period_scale: float) -> None:
     bucket_import.install()
     blocking_types.install()
     databases.install()
+    database_events.install()
     database_servers.install(period_scale=alarm_period_scale)
     load_balancers.install(period_scale=alarm_period_scale)
     lifecycle_hooks.install()
@@ -100,7 +102,12 @@ def install(*, lambda_python: Path, alarm_period_scale: float) -> None:
     alarms.install(period_scale=alarm_period_scale)
     queue_metrics.install(period_scale=alarm_period_scale)
     _reset_with_emulator(
-        oam.reset, alarms.reset, composite_alarms.reset, throttling.reset, stop_machines
+        oam.reset,
+        alarms.reset,
+        composite_alarms.reset,
+        database_events.reset,
+        throttling.reset,
+        stop_machines,
     )
 
 

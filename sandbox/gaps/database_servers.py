@@ -25,7 +25,7 @@ from ministack.services import rds
 from ministack.services.cloudformation import provisioners
 
 from sandbox import postgresql
-from sandbox.gaps import blocking_types
+from sandbox.gaps import blocking_types, database_events
 from sandbox.postgresql_tls import TlsFront
 
 if TYPE_CHECKING:
@@ -155,6 +155,8 @@ def finish_reboot(instance: dict[str, Any], cluster: object) -> None:
     arn = instance["DBInstanceArn"]
     by_failover = arn in _failing_over
     _failing_over.discard(arn)
+    if by_failover:
+        database_events.record_failover(instance, database_events.STARTED)
     if running := _running.get(arn):
         running.server.stop(abruptly=by_failover)
         running.front.hang_up()
@@ -162,4 +164,6 @@ def finish_reboot(instance: dict[str, Any], cluster: object) -> None:
             time.sleep(FAILOVER_SECONDS / _scale)
         if arn in _running:
             running.server.start()
+    if by_failover:
+        database_events.record_failover(instance, database_events.COMPLETED)
     _finish_reboot(instance, cluster)

@@ -40,8 +40,10 @@ _ARNS = {
     "AWS::SNS::Topic": f"arn:aws:sns:{_HERE}:example",
     "AWS::SQS::Queue": f"arn:aws:sqs:{_HERE}:example",
 }
-# The same for attributes that are the ARN of something else.
+# The same for attributes that have another name, or are the ARN of something else.
 _ATTRIBUTE_ARNS = {
+    ".DBClusterArn": f"arn:aws:rds:{_HERE}:cluster:example",
+    ".DBInstanceArn": f"arn:aws:rds:{_HERE}:db:example",
     ".MasterUserSecret.SecretArn": f"arn:aws:secretsmanager:{_HERE}:secret:example-abcdef",
 }
 # What a policy is attached to where its statements name no resource, or "*" for it.

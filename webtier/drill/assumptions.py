@@ -102,6 +102,12 @@ class Assumptions:
         "how long a Multi-AZ cluster is away when it fails over: under 35 s",
         f"{_RDS}/multi-az-db-clusters-concepts-failover.html",
     )
+    event_delay_seconds: float = _assume(
+        60.0,
+        "s",
+        "from what happens to the database until RDS's event of it is there",
+        f"{_RDS}/USER_Events.overview.html (no time is promised)",
+    )
     disk_used_share: float = _assume(0.5, "share", "the database's storage that is used at first")
     disk_growth_gib_per_hour: float = _assume(1.0, "GiB/h", "how fast the data grows")
     disk_pause_hours: float = _assume(

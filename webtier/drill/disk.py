@@ -12,8 +12,7 @@ import math
 from typing import TYPE_CHECKING
 
 from webtier.drill import alarms, metrics
-from webtier.drill.alarms import Change
-from webtier.drill.run import Minute, Run, Told, noticed
+from webtier.drill.run import Minute, Run, Told, notices
 
 if TYPE_CHECKING:
     from webtier.drill.assumptions import Assumptions
@@ -50,7 +49,9 @@ def fill(tier: Tier, assumptions: Assumptions) -> Run:
         waited = number - grown >= assumptions.disk_pause_hours * 60
         if low >= LOW_MINUTES and not heard:
             heard = True
-            result.changes += _notices(tier, (number + 1) * 60.0)
+            # Also of a cluster it is the instances that have the storage.
+            second = (number + 1) * 60.0
+            result.changes += notices(tier, "db-instance", LOW_STORAGE, second, assumptions)
         if low >= LOW_MINUTES and waited and size < (database.maximum or 0):
             step = max(
                 LEAST_STEP_GIB,
@@ -72,10 +73,3 @@ def fill(tier: Tier, assumptions: Assumptions) -> Run:
     changes = sorted((*result.changes, *found.changes), key=lambda one: one.second)
     result.changes = tuple(changes)
     return result
-
-
-def _notices(tier: Tier, second: float) -> tuple[Change, ...]:
-    return tuple(
-        Change(second, one.resource, "EVENT", not one.deaf)
-        for one in noticed(tier.notices, LOW_STORAGE)
-    )

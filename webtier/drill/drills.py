@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from webtier.drill import disk
-from webtier.drill.alarms import Change
 from webtier.drill.deployment import Deployment
 from webtier.drill.fleet import Version
-from webtier.drill.run import EVENT, Scenario, noticed, run
+from webtier.drill.run import EVENT, Scenario, notices, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +22,9 @@ if TYPE_CHECKING:
     from webtier.drill.run import Run
     from webtier.drill.tier import Tier
 
-_FAILOVER = frozenset({"failover", "availability", "failure"})
+_FAILOVER = frozenset({"failover"})
+# An instance without a standby does not fail over: RDS restarts it.
+_RESTART = frozenset({"availability", "recovery"})
 
 
 @dataclass(frozen=True)
@@ -60,11 +61,15 @@ def _failover(tier: Tier, assumptions: Assumptions) -> float:
 
 
 def _with_notices(found: Run, tier: Tier) -> Run:
-    """The run, with RDS's own events of a lost database sent."""
-    sent = tuple(
-        Change(float(EVENT), one.resource, "EVENT", not one.deaf)
-        for one in noticed(tier.notices, _FAILOVER)
-    )
+    """The run, with RDS's own events of a lost primary sent.
+
+    Amazon RDS User Guide, "Amazon RDS event categories and event messages".
+    """
+    if tier.database is None:
+        return found
+    kind = "db-cluster" if tier.database.form == "cluster" else "db-instance"
+    categories = _RESTART if tier.database.form == "single" else _FAILOVER
+    sent = notices(tier, kind, categories, float(EVENT), found.assumptions)
     found.changes = tuple(sorted((*sent, *found.changes), key=lambda one: one.second))
     return found
 

@@ -97,6 +97,7 @@ EXAMPLES = (
     ),
     Example("no alarm on the disk", _remove("DatabaseStorageAlarm")),
     Example("no alarm on the application's errors", _remove("ApplicationErrorsAlarm")),
+    Example("no events of the database", _remove("DatabaseEvents")),
     Example("alarms that nobody subscribed to", _remove("AlertEmailSubscription")),
     Example(
         "a health check that asks the database",

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from webtier.drill.report import in_hours
-from webtier.drill.run import EVENT_MINUTE
+from webtier.drill.run import EVENT_MINUTE, EVENT_SENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -152,7 +152,7 @@ def _bars(run: Run) -> Iterator[tuple[str, float, float]]:
     began: dict[str, float] = {}
     for change in run.changes:
         moment = change.second / scale - start
-        if change.state == "EVENT":
+        if change.state == EVENT_SENT:
             yield change.alarm, moment, moment
         elif change.state == "ALARM":
             began[change.alarm] = moment

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from webtier.drill.drills import DRILLS
 from webtier.drill.fleet import Version
-from webtier.drill.run import EVENT
+from webtier.drill.run import EVENT, EVENT_SENT
 from webtier.drill.scaling import allowance
 
 if TYPE_CHECKING:
@@ -89,14 +89,20 @@ def _promise(name: str, entry: Any) -> Promise:
     )
 
 
-def first_told(run: Run) -> float:
-    """When an alarm first told somebody of it, in seconds of the run; infinite for never."""
-    begin = _begin(run)
+def first_alarm(run: Run) -> float:
+    """When an alarm first told somebody of it, in seconds of the run; infinite for never.
+
+    RDS's events do not count: they say what RDS does, and it may do nothing.
+    """
+    return _first_told(run, _begin(run), {"OK", EVENT_SENT})
+
+
+def _first_told(run: Run, begin: float, without: set[str]) -> float:
     seconds = (
         change.second
         for change in run.changes
         if change.heard
-        and change.state != "OK"
+        and change.state not in without
         and change.second >= begin
         and change.alarm not in run.usual
     )
@@ -110,7 +116,7 @@ def _begin(run: Run) -> float:
 
 
 def _alarms(run: Run) -> float:
-    return sum(change.state != "OK" for change in run.changes)
+    return sum(change.state not in ("OK", EVENT_SENT) for change in run.changes)
 
 
 def _error_minutes(run: Run) -> float:
@@ -121,12 +127,12 @@ def _minutes_to_alarm(run: Run) -> float:
     """From the first minute with errors; 0 where there was none to tell of."""
     if not any(minute.failing for minute in run.minutes):
         return 0.0
-    return (first_told(run) - _begin(run)) / 60
+    return (first_alarm(run) - _begin(run)) / 60
 
 
 def _minutes_until_told(run: Run) -> float:
-    """From when it happened, whether requests failed or not."""
-    return (first_told(run) - EVENT) / 60
+    """From when it happened, whether requests failed or not, until an alarm or RDS's event."""
+    return (_first_told(run, float(EVENT), {"OK"}) - EVENT) / 60
 
 
 def _until(good: Sequence[bool], step: int) -> float:
@@ -202,7 +208,8 @@ def _hours_announced(run: Run) -> float:
         return math.inf
     since: dict[str, float] = {}
     for change in run.changes:
-        if change.second > run.full or not change.heard:
+        # An event is sent once and does not say when it is over.
+        if change.second > run.full or not change.heard or change.state == EVENT_SENT:
             continue
         if change.state == "OK":
             since.pop(change.alarm, None)

@@ -10,6 +10,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from monitoring.cloudformation import Document
+from webtier.drill import publishing
 from webtier.drill.tier import (
     Alarm,
     Balancer,
@@ -45,6 +46,9 @@ STAND_INS = {
 
 DEFAULT_COOLDOWN = 300
 DEFAULT_HEARTBEAT = 3600
+RDS_EVENTS = "events.rds.amazonaws.com"
+"""The service that publishes RDS's events."""
+
 CLUSTER_INSTANCES = 3
 """A Multi-AZ cluster has a writer and two readers, `<cluster>-instance-1` to `-3`."""
 
@@ -151,13 +155,14 @@ class _Reader:
 
     def tier(self) -> Tier:
         group = self._group()
+        database = self._database()
         return Tier(
             group=group,
             balancer=self._balancer(group.resource),
             egress=tuple(self._egress(group.resource)),
-            database=self._database(),
+            database=database,
             alarms=tuple(self._alarms(group)),
-            notices=tuple(self._notices()),
+            notices=tuple(self._notices(database)),
             unread=tuple(self.unread),
         )
 
@@ -477,16 +482,54 @@ class _Reader:
         detail = f" ({waiting[0]})" if waiting else ""
         return f"{name} has no subscription{detail}: subscribe somebody"
 
-    def _notices(self) -> Iterator[Notice]:
+    def _notices(self, database: Database | None) -> Iterator[Notice]:
+        """The subscriptions to events of the database: no other source is drilled."""
+        if database is None:
+            return
+        names = {database.resource, *(value for _, value in database.dimensions)}
         for name in self.kinds["RDS::EventSubscription"]:
             properties = self._properties(name)
-            if str(properties.get("Enabled", True)).lower() == "false":
+            sources = properties.get("SourceIds") or [database.resource]
+            if not names & {*map(str, sources), *map(named, sources)}:
                 continue
             yield Notice(
                 resource=name,
+                kind=str(properties.get("SourceType", "")),
                 categories=frozenset(properties.get("EventCategories", ())),
-                deaf=self._unheard(properties["SnsTopicArn"]),
+                deaf=self._deaf_notice(name, properties),
             )
+
+    def _deaf_notice(self, name: str, properties: Mapping[str, Any]) -> str:
+        if str(properties.get("Enabled", True)).lower() == "false":
+            return f"{name}.Enabled is false: set it to true"
+        topic = properties["SnsTopicArn"]
+        return self._refused(topic, RDS_EVENTS) or self._unheard(topic)
+
+    def _refused(self, topic: Any, service: str) -> str:
+        """Why a service cannot publish to a topic; empty where it can.
+
+        A topic without a policy of its own lets in the services that act for its account.
+        """
+        name = named(topic)
+        if name not in self.kinds["SNS::Topic"]:
+            return ""
+        policies = {
+            one: self._properties(one)
+            for one in self.kinds["SNS::TopicPolicy"]
+            if name in map(named, self._properties(one).get("Topics", ()))
+        }
+        documents = [policy["PolicyDocument"] for policy in policies.values()]
+        if documents and not publishing.allows(documents, service, publishing.PUBLISH):
+            return f"{', '.join(policies)} does not let {service} in: allow it sns:Publish"
+        key = str(self._properties(name).get("KmsMasterKeyId", ""))
+        if key.endswith("alias/aws/sns"):
+            return f"{name}.KmsMasterKeyId is AWS's own key, which lets no service in: make one"
+        if named(key) in self.kinds["KMS::Key"]:
+            document = self._properties(named(key))["KeyPolicy"]
+            if not publishing.allows([document], service, publishing.USE_KEY):
+                actions = " and ".join(publishing.USE_KEY)
+                return f"{named(key)}.KeyPolicy does not let {service} in: allow it {actions}"
+        return ""
 
 
 def _metrics(properties: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from webtier.drill.drills import DRILLS
 from webtier.drill.metrics import BALANCER, DATABASE, GIB, GROUP, INSTANCES, balancer
-from webtier.drill.tier import Alarm, LaunchHook, RollingUpdate, Tracking
+from webtier.drill.tier import Alarm, LaunchHook, Notice, RollingUpdate, Tracking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -359,6 +359,38 @@ def _heard(*wanted: tuple[str, str]) -> Callable[[Tier, Assumptions], Iterator[R
     return remedies
 
 
+def _failovers(tier: Tier, _assumptions: Assumptions) -> Iterator[Remedy]:
+    """Remedies for a failover that nobody was told of."""
+    if tier.database is None:
+        return
+    kind = "db-cluster" if tier.database.form == "cluster" else "db-instance"
+    category = frozenset({"failover"})
+    for notice in tier.notices:
+        repaired = replace(notice, deaf="")
+        if not notice.is_of(kind, category):
+            if notice.kind not in ("", kind):
+                continue
+            repaired = replace(repaired, categories=notice.categories | category)
+            yield Remedy(
+                f"{notice.resource}.EventCategories lacks failover: add it", _with_notice(repaired)
+            )
+        elif notice.deaf:
+            yield Remedy(notice.deaf, _with_notice(repaired))
+    yield Remedy(
+        f"no AWS::RDS::EventSubscription tells of failovers of {tier.database.resource}: add one "
+        f"of SourceType {kind}",
+        _with_notice(Notice("AddedEvents", kind, category, "")),
+    )
+
+
+def _with_notice(notice: Notice) -> Callable[[Tier], Tier]:
+    def apply(tier: Tier) -> Tier:
+        others = tuple(one for one in tier.notices if one.resource != notice.resource)
+        return replace(tier, notices=(*others, notice))
+
+    return apply
+
+
 def _whole(value: Any) -> Any:
     return round(value) if isinstance(value, float) else value
 
@@ -488,7 +520,7 @@ _RELEVANT: dict[str, Callable[[Tier, Assumptions], Iterator[Remedy]]] = {
     "good-version": _of(_network, _draining, _updates, _launches, _sizes, _checks, _quieter),
     "broken-version": _of(_updates, _launches, _sizes, _checks),
     "faulty-version": _of(_heard((BALANCER, "HTTPCode_Target_5XX_Count"))),
-    "fail-over-database": _of(_storage, _checks),
+    "fail-over-database": _of(_storage, _checks, _failovers),
     "lose-database": _of(
         _checks, _heard((BALANCER, "HTTPCode_Target_5XX_Count"), (DATABASE, "CPUUtilization"))
     ),

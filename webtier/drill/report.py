@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from webtier.drill.promises import UNITS
-from webtier.drill.run import EVENT, EVENT_MINUTE
+from webtier.drill.run import EVENT, EVENT_MINUTE, EVENT_SENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +49,7 @@ def timeline(run: Run) -> list[tuple[float, str]]:
         silent = "" if change.heard else " (nobody hears it)"
         if change.alarm in run.usual:
             silent = " (as it is after a good deployment)"
-        state = "sends its event" if change.state == "EVENT" else f"is {change.state}"
+        state = "sends its event" if change.state == EVENT_SENT else f"is {change.state}"
         entries.append((change.second - start, f"{change.alarm} {state}{silent}"))
     return sorted(entries, key=lambda entry: entry[0])
 

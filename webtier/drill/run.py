@@ -16,11 +16,14 @@ if TYPE_CHECKING:
     from webtier.drill.alarms import Change
     from webtier.drill.assumptions import Assumptions
     from webtier.drill.deployment import Deployment
-    from webtier.drill.tier import Notice, Tier
+    from webtier.drill.tier import Tier
 
 EVENT_MINUTE = 10
 EVENT = EVENT_MINUTE * 60
 """When it happens, in seconds: after enough of an ordinary time for every alarm to be quiet."""
+
+EVENT_SENT = "EVENT"
+"""What a subscription to RDS's events is in a moment: it has no state that it stays in."""
 
 LONGEST_STEP = 5
 """A run goes on by so many seconds at a time, or fewer where health checks ask for it."""
@@ -148,9 +151,18 @@ def run(tier: Tier, assumptions: Assumptions, scenario: Scenario) -> Run:
     return result
 
 
-def noticed(notices: tuple[Notice, ...], categories: frozenset[str]) -> list[Notice]:
-    """The notices of an RDS event of one of these categories."""
-    return [one for one in notices if not one.categories or one.categories & categories]
+def notices(
+    tier: Tier, kind: str, categories: frozenset[str], second: float, assumptions: Assumptions
+) -> tuple[Change, ...]:
+    """What RDS tells of an event of these categories that happens at a second of the run.
+
+    `kind` is the type of its source, `db-instance` or `db-cluster`.
+    """
+    return tuple(
+        alarms.Change(second + assumptions.event_delay_seconds, one.resource, EVENT_SENT, one.heard)
+        for one in tier.notices
+        if one.is_of(kind, categories)
+    )
 
 
 def _cut_off(fleet: Fleet) -> tuple[str, ...]:

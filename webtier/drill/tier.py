@@ -158,11 +158,26 @@ class Alarm:
 
 @dataclass(frozen=True)
 class Notice:
-    """RDS events of some categories, sent to a topic; no category is: of all."""
+    """RDS events of the database of some categories, sent to a topic; no category is: of all.
+
+    `kind` is the type of their source, `db-instance` or `db-cluster`; empty for both.
+    """
 
     resource: str
+    kind: str
     categories: frozenset[str]
     deaf: str
+
+    @property
+    def heard(self) -> bool:
+        """Whether it reaches somebody."""
+        return not self.deaf
+
+    def is_of(self, kind: str, categories: frozenset[str]) -> bool:
+        """Whether it tells of an event of that source, in one of these categories."""
+        return self.kind in ("", kind) and (
+            not self.categories or bool(self.categories & categories)
+        )
 
 
 @dataclass(frozen=True)

@@ -226,10 +226,42 @@ def test_a_lost_instance_is_replaced_and_people_notice_little(site: Site) -> Non
     assert traffic.lost() == []
 
 
+def subscribed(site: Site) -> str:
+    """The URL of a queue that gets every alert from now on."""
+    sqs = site.aws.client("sqs")
+    url = str(sqs.create_queue(QueueName=f"alerts-{uuid.uuid4().hex[:12]}")["QueueUrl"])
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"][
+        "QueueArn"
+    ]
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": arn,
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+    topic = site.outputs["AlertsTopicArn"]
+    site.aws.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    return url
+
+
+def received(site: Site, url: str) -> Iterator[str]:
+    """The texts of the alerts in a queue."""
+    sqs = site.aws.client("sqs")
+    while messages := sqs.receive_message(
+        QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1
+    ).get("Messages"):
+        for message in messages:
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+            yield json.loads(message["Body"])["Message"]
+
+
 def test_while_the_database_fails_over_people_are_told_and_lose_nothing(site: Site) -> None:
     rds = site.aws.client("rds")
     database = site.resource("Database")
     before = site.instances()
+    alerts = subscribed(site)
     with in_use(site) as traffic:
         rds.reboot_db_instance(DBInstanceIdentifier=database, ForceFailover=True)
         eventually(lambda: traffic.statuses[503] > 0)
@@ -245,6 +277,11 @@ def test_while_the_database_fails_over_people_are_told_and_lose_nothing(site: Si
     assert traffic.unexpected == []
     assert traffic.lost() == []
     assert site.instances() == before, "the instances are well: they have to stay"
+    # And who runs it is told, through the encrypted topic.
+    sent = [json.loads(text) for text in received(site, alerts)]
+    told = [alert["Event Message"] for alert in sent if alert.get("Source ID") == database]
+    assert "Multi-AZ instance failover started." in told
+    assert "Multi-AZ instance failover completed." in told
 
 
 def test_a_new_version_is_deployed_without_one_error(site: Site, content: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -14,9 +15,11 @@ from tests.unit.webtier.drill.changes import (
     with_value,
     without,
 )
+from webtier import build
 from webtier.drill import outcome, promises, reading
 from webtier.drill.assumptions import Assumptions
 from webtier.drill.promises import PromiseError
+from webtier.options import Database, Options
 
 REQUESTS, CPU = "ScaleOnRequests", "ScaleOnCpu"
 
@@ -41,6 +44,13 @@ def attribute(body, key: str, value: str):
 
 def small_subnet_group(body):
     return with_property(body, "DatabaseSubnets", "SubnetIds", [{"Ref": "DataSubnetA"}])
+
+
+def closed_to_rds(body, resource: str, document: str):
+    statements = body["Resources"][resource]["Properties"][document]["Statement"]
+    others = [one for one in statements if one["Sid"] != "DatabaseEvents"]
+    assert len(others) == len(statements) - 1
+    return with_value(body, others, resource, "Properties", document, "Statement")
 
 
 BROKEN = {
@@ -199,8 +209,55 @@ BROKEN = {
     ),
     "nobody to tell": (
         lambda body: without(body, "AlertEmailSubscription"),
-        {"zone-told", "start-told", "faulty-told", "database-told", "disk-announced"},
+        {
+            "zone-told",
+            "start-told",
+            "faulty-told",
+            "failover-told",
+            "database-told",
+            "disk-announced",
+        },
         "Alerts has no subscription: subscribe somebody",
+    ),
+    "no events of the database": (
+        lambda body: without(body, "DatabaseEvents"),
+        {"failover-told"},
+        "tells of failovers of Database: add one of SourceType db-instance",
+    ),
+    "events of another database": (
+        lambda body: with_property(body, "DatabaseEvents", "SourceIds", ["another"]),
+        {"failover-told"},
+        "no AWS::RDS::EventSubscription tells of failovers of Database",
+    ),
+    "events of clusters": (
+        lambda body: with_property(body, "DatabaseEvents", "SourceType", "db-cluster"),
+        {"failover-told"},
+        "no AWS::RDS::EventSubscription tells of failovers of Database",
+    ),
+    "events of maintenance only": (
+        lambda body: with_property(body, "DatabaseEvents", "EventCategories", ["maintenance"]),
+        {"failover-told"},
+        "DatabaseEvents.EventCategories lacks failover: add it",
+    ),
+    "events that are switched off": (
+        lambda body: with_property(body, "DatabaseEvents", "Enabled", False),
+        {"failover-told"},
+        "DatabaseEvents.Enabled is false: set it to true",
+    ),
+    "a topic that is closed to RDS": (
+        lambda body: closed_to_rds(body, "AlertsPolicy", "PolicyDocument"),
+        {"failover-told"},
+        "AlertsPolicy does not let events.rds.amazonaws.com in: allow it sns:Publish",
+    ),
+    "a key that is closed to RDS": (
+        lambda body: closed_to_rds(body, "Key", "KeyPolicy"),
+        {"failover-told"},
+        "Key.KeyPolicy does not let events.rds.amazonaws.com in: allow it kms:Decrypt",
+    ),
+    "a topic with AWS's own key": (
+        lambda body: with_property(body, "Alerts", "KmsMasterKeyId", "alias/aws/sns"),
+        {"failover-told"},
+        "Alerts.KmsMasterKeyId is AWS's own key, which lets no service in: make one",
     ),
     "no standby": (
         lambda body: with_property(body, "Database", "MultiAZ", False),
@@ -277,6 +334,27 @@ def test_a_change_breaks_just_what_it_must_and_is_named(default, name) -> None:
     for promise in broken:
         assert "\n" not in found[promise].reason
     assert any(reason in found[promise].reason for promise in broken)
+
+
+@pytest.mark.parametrize("kind", Database)
+def test_a_failover_of_every_kind_of_database_is_told(kind) -> None:
+    body = build.template(Options(database=kind)).to_dict()
+    kept = drilled(json.loads(json.dumps(body)))["failover-told"]
+    assert kept.holds
+    assert kept.measured == 1
+
+
+def test_an_alarm_may_tell_of_a_failover_instead(default) -> None:
+    """One that takes a single minute of errors, and the minute until it is evaluated."""
+    body = without(default, "DatabaseEvents")
+    for name in ("EvaluationPeriods", "DatapointsToAlarm"):
+        body = with_property(body, "ApplicationErrorsAlarm", name, 1)
+    assert drilled(body)["failover-told"].measured == 2
+
+
+def test_events_that_take_their_time_are_told_too_late(default) -> None:
+    late = Assumptions().changed(["event_delay_seconds=400"])
+    assert not drilled(default, late)["failover-told"].holds
 
 
 def test_there_is_a_template_that_breaks_each_promise() -> None:

@@ -12,6 +12,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import threading
 import time
 import uuid
@@ -27,11 +28,14 @@ from playwright.sync_api import Browser, Page, expect
 from sandbox.environment import WORKLOAD_ACCOUNT
 from tests import browser as browsers
 from tests.conftest import template_source
-from tests.integration.webtier import small_artifact
+from tests.integration.webtier import modelled, small_artifact
 from webtier import artifact, build
+from webtier.drill.deployment import Deployment
+from webtier.drill.fleet import Version
 
 if TYPE_CHECKING:
     from tests.conftest import EmbeddedAws
+    from webtier.drill.fleet import Fleet
 
 WRITERS = 3
 
@@ -43,6 +47,7 @@ class Site:
     aws: EmbeddedAws
     stack: str
     outputs: dict[str, str]
+    body: dict[str, Any]
     template: dict[str, str]
     artifact: dict[str, str]
 
@@ -92,8 +97,12 @@ class Site:
 
     def versions(self) -> set[str]:
         """What the instances that answer say they run."""
+        return {found["version"] for found in self.health(6)}
+
+    def health(self, times: int) -> list[dict[str, str]]:
+        """What the instances say whose turn it is."""
         with httpx.Client(base_url=self.url, timeout=30) as client:
-            return {client.get("/health").json()["version"] for _ in range(6)}
+            return [client.get("/health").json() for _ in range(times)]
 
 
 @dataclass
@@ -167,8 +176,9 @@ def site(embedded_aws: EmbeddedAws, content: bytes) -> Iterator[Site]:
     """The stage `local`, deployed."""
     name = f"site-{uuid.uuid4().hex[:8]}"
     settings = build.Options.from_table({"architecture": "x86_64", "plain-http": True})
-    body = json.dumps(build.template(settings).to_dict(), separators=(",", ":"))
-    template = template_source(embedded_aws, WORKLOAD_ACCOUNT, name, body)
+    body = build.template(settings).to_dict()
+    text = json.dumps(body, separators=(",", ":"))
+    template = template_source(embedded_aws, WORKLOAD_ACCOUNT, name, text)
     given = small_artifact.put(embedded_aws, content)
     client = embedded_aws.client("cloudformation")
     client.create_stack(
@@ -180,7 +190,7 @@ def site(embedded_aws: EmbeddedAws, content: bytes) -> Iterator[Site]:
     assert wait_for_stack(embedded_aws, name) == "CREATE_COMPLETE"
     (stack,) = client.describe_stacks(StackName=name)["Stacks"]
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
-    made = Site(embedded_aws, name, outputs, template, given)
+    made = Site(embedded_aws, name, outputs, json.loads(text), template, given)
     eventually(made.is_whole)
     yield made
     client.delete_stack(StackName=name)
@@ -286,13 +296,45 @@ def test_while_the_database_fails_over_people_are_told_and_lose_nothing(site: Si
 
 def test_a_new_version_is_deployed_without_one_error(site: Site, content: bytes) -> None:
     before, old = site.instances(), site.versions()
-    with in_use(site) as traffic:
+    with in_use(site) as traffic, modelled.watched(site.targets) as seen:
         assert site.deploy(changed(content)) == "UPDATE_COMPLETE"
+        eventually(site.is_whole)
     assert traffic.statuses.keys() == {200, 303}
     assert traffic.lost() == []
     assert not before.keys() & site.instances().keys()
     assert len(site.versions()) == 1
     assert site.versions() != old
+    way = modelled.path(site.body, lambda fleet: Deployment(fleet, Version.GOOD))
+    assert way == [(2, 0), (3, 0), (2, 0), (3, 0), (2, 0)]
+    assert modelled.is_on_the_way(seen, way), seen
+
+
+def test_an_instance_that_hangs_is_replaced_as_the_drills_say(site: Site) -> None:
+    def hang(fleet: Fleet) -> None:
+        fleet.members[0].hung = True
+
+    hanging = min(site.instances())
+    pid = int((site.aws.directory / "tmp" / hanging / "pid").read_text())
+    workers = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=True)
+    processes = [pid, *map(int, workers.stdout.split())]
+    with modelled.watched(site.targets) as seen:
+        for process in processes:
+            os.kill(process, signal.SIGSTOP)
+        try:
+            eventually(lambda: site.targets()[hanging] == "unhealthy")
+            # From here on, the model says, nobody is sent there.
+            assert hanging not in {one["instance"] for one in site.health(6)}
+            eventually(lambda: hanging not in site.targets(), 120)
+        finally:
+            for process in processes:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGCONT)
+        eventually(site.is_whole)
+    way = modelled.path(site.body, hang)
+    assert way == [(2, 0), (1, 1), (2, 1), (2, 0)]
+    assert modelled.is_on_the_way(seen, way), seen
+    assert (1, 1) in seen
+    assert seen[-1] == way[-1]
 
 
 def test_a_broken_version_is_rolled_back_without_one_error(site: Site) -> None:

@@ -11,8 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-# From here on the closed sums lose their digits: the queue counts as exactly full.
-_FLAT = 1e-5
+# So near to full load, in all terms together, the closed sums lose their digits: the first two
+# terms of their series around it are better.
+_FLAT = 1e-3
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,7 @@ def queue(rate: float, servers: int, service_rate: float, places: int) -> Queue:
         term *= waiting / load
         below += term
     ratio = load / servers
-    if abs(ratio - 1) < _FLAT:
-        last, total, queued = 1.0, below + room + 1, room * (room + 1) / 2
-    elif ratio < 1:
+    if ratio <= 1:
         last = ratio**room
         total = below + _sum(ratio, room)
         queued = _weighted(ratio, room)
@@ -57,11 +56,15 @@ def queue(rate: float, servers: int, service_rate: float, places: int) -> Queue:
 
 def _sum(ratio: float, terms: int) -> float:
     """The sum of ratio^j for j from 0 to `terms`."""
+    if abs(ratio - 1) * terms < _FLAT:
+        return (terms + 1) * (1 + (ratio - 1) * terms / 2)
     return float((1 - ratio ** (terms + 1)) / (1 - ratio))
 
 
 def _weighted(ratio: float, terms: int) -> float:
     """The sum of j · ratio^j for j from 0 to `terms`."""
+    if abs(ratio - 1) * terms < _FLAT:
+        return terms * (terms + 1) / 2 * (1 + (ratio - 1) * (2 * terms + 1) / 3)
     power = ratio**terms
     top = ratio * (1 - (terms + 1) * power + terms * power * ratio)
     return float(top / (1 - ratio) ** 2)

@@ -74,7 +74,8 @@ class Deployment:
 
     def _launch(self, count: int) -> None:
         self.since = self.fleet.now
-        self.fleet.desired = len(self.fleet.members) + count
+        # One that goes when its successor is ready is no part of the group's size.
+        self.fleet.desired = len(self.fleet.members) - self.fleet.leaving() + count
         self.waiting = [self.fleet.launch() for _ in range(count)]
 
     def _settled(self, update: RollingUpdate) -> bool:

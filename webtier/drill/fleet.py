@@ -101,7 +101,9 @@ class Fleet:
         self._replace()
         self._abandon()
         if "Launch" not in self.suspended:
-            while len(self.members) - self._leaving() < self.desired:
+            # Those that wait for their successors still count towards MaxSize.
+            missing = self.desired - len(self.members) + self.leaving()
+            for _ in range(min(missing, self.tier.group.max_size - len(self.members))):
                 self.launch()
 
     def launch(self) -> Instance:
@@ -270,10 +272,10 @@ class Fleet:
         least, most = group.healthy_percent
         room = max(1, self.desired * most // 100 - self.desired)
         return (
-            least > 0 and -(-self.desired * least // 100) >= self.desired and room > self._leaving()
+            least > 0 and -(-self.desired * least // 100) >= self.desired and room > self.leaving()
         )
 
-    def _leaving(self) -> int:
+    def leaving(self) -> int:
         """How many members have a successor that is here already."""
         return sum(one.successor in self.members for one in self.members)
 

@@ -375,4 +375,7 @@ def test_no_internet_spot_instances_and_a_cluster_are_made(
         Filters=[{"Name": "vpc-id", "Values": [physical_ids(aws, name)["Vpc"]]}]
     )["VpcEndpoints"]
     services = {endpoint["ServiceName"].rpartition(".")[2] for endpoint in endpoints}
-    assert services == {"s3", "ssm", "ssmmessages", "secretsmanager", "cloudformation"}
+    assert services == {
+        *("autoscaling", "cloudformation", "elasticloadbalancing", "s3", "secretsmanager"),
+        *("ssm", "ssmmessages"),
+    }

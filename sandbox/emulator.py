@@ -180,7 +180,7 @@ def _wait_until_it_answers(process: subprocess.Popen[bytes], emulator: Emulator)
 
 def _answers(endpoint: str) -> bool:
     try:
-        return httpx.get(f"{endpoint}/_ministack/health", timeout=5).is_success
+        return httpx.get(f"{endpoint}/_ministack/health", timeout=30).is_success
     except httpx.HTTPError:
         return False
 

@@ -39,7 +39,7 @@ from troposphere.cloudformation import WaitCondition, WaitConditionHandle
 def template():
     template = Template()
     handle = template.add_resource(WaitConditionHandle("Handle"))
-    template.add_resource(WaitCondition("Wait", Handle=Ref(handle), Timeout="6"))
+    template.add_resource(WaitCondition("Wait", Handle=Ref(handle), Timeout="2"))
     return template
 """
 
